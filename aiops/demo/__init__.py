@@ -1,0 +1,1 @@
+"""A simulated shop that sends its metrics over HTTP like any other sender."""

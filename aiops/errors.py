@@ -1,0 +1,79 @@
+"""Every error this project raises on purpose.
+
+AiopsError
+├── ConfigError      a setting is wrong; the message names file, key and rule
+├── InputError       a file, request or argument is wrong; says where, what was found, what was wanted
+│   └── TooLarge     it is over a stated limit
+├── SourceError      a source of data failed
+│   ├── Unavailable  it may work later (network, 5xx, timeout)
+│   └── Refused      it will not work until somebody changes something (4xx, bad query)
+├── StoreError       state cannot be read or written; the message says what to do
+├── Overloaded       we are behind; the sender keeps its data and tries again (HTTP 503)
+└── DeliveryError    a receiver did not take a notification
+    ├── Retry        try again, not before `after_s`
+    └── Reject       never try this one again
+"""
+
+from __future__ import annotations
+
+
+class AiopsError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigError(AiopsError):
+    """A setting is wrong. The message names file, key and rule."""
+
+    def __init__(self, where: str, key: str, rule: str) -> None:
+        self.where, self.key, self.rule = where, key, rule
+        super().__init__(f"{where}: {key}: {rule}" if key else f"{where}: {rule}")
+
+
+class InputError(AiopsError):
+    """A file, request or argument is wrong for good: sending it again will not help."""
+
+
+class TooLarge(InputError):
+    """The input is over a stated limit."""
+
+
+class SourceError(AiopsError):
+    """A source of data failed."""
+
+
+class Unavailable(SourceError):
+    """The source may work later: network, timeout, 5xx."""
+
+
+class Refused(SourceError):
+    """The source will go on refusing until somebody changes something: 4xx, a bad query."""
+
+
+class StoreError(AiopsError):
+    """State cannot be read or written."""
+
+
+class Overloaded(AiopsError):
+    """We are behind; the sender keeps its data and tries again."""
+
+
+class DeliveryError(AiopsError):
+    """A receiver did not take a notification."""
+
+
+class Retry(DeliveryError):
+    """The receiver may take it later.
+
+    Parameters
+    ----------
+    reason : what the receiver said, without secrets
+    after_s : seconds the receiver asked us to wait; 0 = our own back-off decides
+    """
+
+    def __init__(self, reason: str, after_s: float = 0.0) -> None:
+        self.reason, self.after_s = reason, after_s
+        super().__init__(reason)
+
+
+class Reject(DeliveryError):
+    """The receiver will never take this one."""

@@ -1,0 +1,1 @@
+"""Tells of deploys, changes and alerts, from other systems' formats into events."""

@@ -1,0 +1,1 @@
+"""Where the service graph comes from."""

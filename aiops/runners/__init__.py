@@ -1,0 +1,1 @@
+"""Who owns the clock, the loop and the I/O."""

@@ -1,0 +1,6 @@
+"""Root-cause ranking: a pure library over metrics, a service graph and change events."""
+
+from rca._base import Case, Change, Column, Evidence, Ranker, Ranking, Suspect, Symptom
+from rca.graph import ServiceGraph
+
+__all__ = ["Case", "Change", "Column", "Evidence", "Ranker", "Ranking", "ServiceGraph", "Suspect", "Symptom"]
