@@ -3,7 +3,8 @@
 AiopsError
 ├── ConfigError      a setting is wrong; the message names file, key and rule
 ├── InputError       a file, request or argument is wrong; says where, what was found, what was wanted
-│   └── TooLarge     it is over a stated limit
+│   ├── TooLarge     it is over a stated limit
+│   └── UnsupportedMedia  it is in a format or encoding this endpoint does not read (HTTP 415)
 ├── SourceError      a source of data failed
 │   ├── Unavailable  it may work later (network, 5xx, timeout)
 │   └── Refused      it will not work until somebody changes something (4xx, bad query)
@@ -35,6 +36,10 @@ class InputError(AiopsError):
 
 class TooLarge(InputError):
     """The input is over a stated limit."""
+
+
+class UnsupportedMedia(InputError):
+    """The input is in a format or encoding that is not read here; another one may be."""
 
 
 class SourceError(AiopsError):

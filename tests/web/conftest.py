@@ -1,0 +1,117 @@
+"""An incident as it would come out of the machine, for the tests of what people and programs see of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import pytest
+
+from aiops.model import Anomaly, Event, Incident, SeriesKey
+from rca import Change, Evidence, Ranking, ServiceGraph, Suspect
+
+START_MS = 1_700_000_000_000
+
+DEPLOY = Event(
+    "d1",
+    START_MS - 120_000,
+    "payments",
+    "deploy",
+    "payments v2.14.0",
+    "https://ci.example/412",
+    "cd",
+    "",
+    (("team", "pay"),),
+)
+ALERT = Event(
+    "a1",
+    START_MS + 60_000,
+    "checkout",
+    "alert",
+    "CheckoutSlow: p95 over 1 s for 1 min",
+    "http://prometheus.example/graph",
+    "alertmanager",
+    "firing",
+    (("alertname", "CheckoutSlow"), ("severity", "page")),
+)
+SLOW = Anomaly(
+    id="an1",
+    series=SeriesKey("latency_p95", "payments", labels=(("route", "/pay"),)),
+    kind="latency",
+    unit="s",
+    went="up",
+    pages=True,
+    started_ms=START_MS,
+    updated_ms=START_MS + 90_000,
+    ended_ms=None,
+    value=1.9,
+    expected=0.31,
+    lower=0.2,
+    upper=0.44,
+    surprise=9.1,
+    rarity=2.4,
+    detectors=(("level", 9.1), ("season", math.inf)),
+    explanation="above its band for 90 s",
+)
+GONE = replace(
+    SLOW,
+    id="an2",
+    series=SeriesKey("requests_rate", "checkout", "payments"),
+    kind="traffic",
+    unit="req/s",
+    went="absent",
+    ended_ms=START_MS + 60_000,
+    value=math.nan,
+    expected=120.0,
+    lower=math.nan,
+    upper=math.nan,
+    rarity=math.nan,
+    detectors=(),
+)
+BLAME = Suspect(
+    "payments",
+    "latency_p95",
+    3.1,
+    0.83,
+    "deploy",
+    "payments was deployed 2 min before it became slow",
+    ("payments", "checkout", "gateway"),
+    (
+        Evidence("change", 0.9, "deploy of payments v2.14.0 2 min before the start", (("minutes", 2.0),)),
+        Evidence("own deviation", 0.7, "latency_p95 is 6.1x the expected 0.31 s"),
+        Evidence("saturation", -0.2, "its database is as busy as always", (("share", math.nan),)),
+    ),
+    Change(DEPLOY.time_ms, "payments", "deploy", "payments v2.14.0"),
+)
+OTHERS = tuple(
+    Suspect(f"other-{i}", None, 1.0 - i / 100, 0.01, reason="slow because of what it calls") for i in range(12)
+)
+INCIDENT = Incident(
+    id="5f0c1b2a",
+    status="open",
+    title="payments is slow after a deploy",
+    severity="critical",
+    started_ms=START_MS,
+    updated_ms=START_MS + 90_000,
+    opened_ms=START_MS + 30_000,
+    services=("checkout", "gateway", "payments"),
+    anomalies=(SLOW, GONE),
+    alerts=(ALERT,),
+    events=(DEPLOY,),
+    ranking=Ranking((BLAME, *OTHERS), unknown=False),
+)
+GRAPH = ServiceGraph([("gateway", "checkout"), ("checkout", "payments")], seen_ms=START_MS)
+
+
+@dataclass(frozen=True)
+class Sample:
+    incident: Incident = INCIDENT
+    slow: Anomaly = SLOW
+    deploy: Event = DEPLOY
+    alert: Event = ALERT
+    graph: ServiceGraph = GRAPH
+
+
+@pytest.fixture(scope="session")
+def sample() -> Sample:
+    return Sample()
