@@ -42,7 +42,7 @@ class Matcher:
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.DOTALL)
+    return re.compile(text, re.DOTALL | re.ASCII)  # as RE2 reads a dot, \d and \w
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,8 @@ class Selector:
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one signal is computed.
+
+    The first recipe that shows a series owns it: `aiops.packs.keys.Owners`.
 
     Parameters
     ----------
@@ -100,7 +102,8 @@ class EdgeRule:
 class Pack:
     """One YAML file: recipes and edge rules for one family of exporters.
 
-    `detect` names metrics of which any one present says that the pack applies.
+    `detect` names metrics of which any one present says that the pack applies. Where two packs give one signal for one
+    service, the pack with the lower `order` does.
     """
 
     name: str
@@ -108,3 +111,4 @@ class Pack:
     detect: tuple[str, ...]
     recipes: tuple[Recipe, ...]
     edges: tuple[EdgeRule, ...] = ()
+    order: int = 0
