@@ -29,6 +29,10 @@ CauseKind = Literal[
 """A cause is a change of state. Where none is known, the origin is named and the cause is `unknown`."""
 
 
+SymptomKind = Literal["latency", "errors", "traffic", "saturation", "availability"]
+"""In which way the symptom hurts."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Column:
     """One series of a case: a metric of a service, or of the call `service -> peer` when `peer` is set."""
@@ -55,7 +59,7 @@ class Symptom:
 
     service: str
     metric: str
-    kind: Literal["latency", "errors", "traffic", "saturation", "availability"]
+    kind: SymptomKind
 
 
 @dataclass(frozen=True, slots=True)

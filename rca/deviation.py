@@ -1,0 +1,126 @@
+"""How far series are from their normal, in a unit that lets all of them be compared.
+
+    rise  = mean of the most extreme half of the abnormal values, minus the normal median
+    scale = the largest of: 1.48 MAD; 95 % spread / 1.96; 2 % of the median; for counts 1 and sqrt(median);
+            and 2/3 of what the same statistic reached in the worst tenth of earlier windows of the same length
+    z     = rise / scale
+
+The last term damps what is often odd anyway: a series must beat its own past maxima, not only its median.
+
+Limits: a series whose normal rows already hold the fault looks quiet. With fewer than five normal values there is no
+opinion (NaN).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rca._base import F64, Bools
+
+MIN_NORMAL = 5  # chosen: below that a median says nothing
+_PAST_QUANTILE = 0.9  # of the earlier windows; measured on public cases
+_PAST_QUANTILE_SHORT = 0.75  # windows of up to four values: noisier, so less of them
+_PAST_SHARE = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Robust deviations of n series. All arrays (n,); NaN = no opinion.
+
+    `median` and `scale` are in the unit of the series, `up` and `down` are how far it rose and fell, `z_up` and
+    `z_down` the same in scales.
+    """
+
+    median: F64
+    scale: F64
+    up: F64
+    down: F64
+
+    @property
+    def z_up(self) -> F64:
+        """Rise in scales."""
+        return self.up / self.scale
+
+    @property
+    def z_down(self) -> F64:
+        """Fall in scales."""
+        return self.down / self.scale
+
+    @property
+    def z(self) -> F64:
+        """The larger of rise and fall, in scales."""
+        return np.maximum(self.z_up, self.z_down)
+
+
+def deviation(normal: F64, abnormal: F64, floor: F64 | float = 0.0) -> Deviation:
+    """Compare abnormal with normal rows, column by column.
+
+    Parameters
+    ----------
+    normal : (t, n) in order of time; NaN = missing
+    abnormal : (a, n)
+    floor : smallest scale, in the unit of the series; a number or (n,)
+
+    >>> import numpy as np
+    >>> calm = np.tile([0.9, 1.0, 1.1, 1.0], 10)[:, None]
+    >>> found = deviation(calm, np.full((2, 1), 1.5))
+    >>> float(found.median[0]), float(found.up[0]), round(float(found.z_up[0]), 1)
+    (1.0, 0.5, 6.7)
+    """
+    with np.errstate(all="ignore"):  # columns without any value are NaN on purpose
+        median = quantile(normal, 0.5)
+        away = np.abs(normal - median)
+        mad = quantile(away, 0.5)
+        spread = quantile(away, 0.95) / 1.96
+        scale = np.maximum.reduce([1.4826 * mad, spread, 0.02 * np.abs(median), np.broadcast_to(floor, median.shape)])
+        counts = _is_count(normal)
+        scale = np.where(counts, np.maximum(scale, np.maximum(1.0, np.sqrt(np.abs(median)))), scale)
+        scale = np.fmax(scale, _past_extremes(away, len(abnormal)) / _PAST_SHARE)
+        enough = np.sum(np.isfinite(normal), axis=0) >= MIN_NORMAL
+        up, down = _extreme_mean(abnormal - median), _extreme_mean(median - abnormal)
+        # What was constant has no scale of its own: any change is clear, but never clearer than ten scales.
+        scale = np.where(scale > 0, scale, np.fmax(np.fmax(np.abs(up), np.abs(down)) / 10, 1e-12))
+    nothing = np.where(enough, 0.0, np.nan)
+    return Deviation(median + nothing, scale + nothing, up + nothing, down + nothing)
+
+
+def quantile(values: F64, q: float) -> F64:
+    """NaN-aware quantile by nearest rank along axis 0; NaN where a column is empty."""
+    if not values.size:
+        return np.full(values.shape[1], np.nan)
+    ordered = np.sort(values, axis=0)
+    count = np.sum(np.isfinite(values), axis=0)
+    place = q * np.maximum(count - 1, 0)
+    low, high = np.floor(place).astype(np.intp), np.ceil(place).astype(np.intp)
+    at = np.arange(values.shape[1])
+    result = ordered[low, at] * (1 - (place - low)) + ordered[high, at] * (place - low)
+    return np.where(count > 0, result, np.nan)
+
+
+def _extreme_mean(rise: F64) -> F64:
+    """Mean of the largest half of the values of each column: one odd value is not a fault, half of them is."""
+    if not rise.size:
+        return np.full(rise.shape[1], np.nan)
+    ordered = -np.sort(-rise, axis=0)
+    count = np.sum(np.isfinite(rise), axis=0)
+    keep = np.arange(len(rise))[:, None] < np.maximum(1, count // 2)
+    total = np.sum(np.where(keep, ordered, 0.0), axis=0)
+    return np.where(count > 0, total / np.maximum(1, count // 2), np.nan)
+
+
+def _past_extremes(away: F64, length: int) -> F64:
+    windows = len(away) // max(1, length)
+    if not length or windows < 4:
+        return np.full(away.shape[1], np.nan)
+    recent = away[len(away) - windows * length :]
+    flat = recent.reshape(windows, length, -1).transpose(1, 0, 2).reshape(length, -1)
+    peaks = _extreme_mean(flat).reshape(windows, -1)
+    return quantile(peaks, _PAST_QUANTILE if length > 4 else _PAST_QUANTILE_SHORT)
+
+
+def _is_count(normal: F64) -> Bools:
+    # Whole numbers of some size vary at least like a Poisson count; ratios and gauges of 0 and 1 do not.
+    whole = np.all((normal == np.rint(normal)) | np.isnan(normal), axis=0)
+    return np.asarray(whole & (np.max(np.where(np.isnan(normal), -np.inf, normal), axis=0, initial=-np.inf) > 1))

@@ -1,0 +1,75 @@
+"""Own share: whose own time or errors, callees' part removed, make up what the symptom's requests suffer.
+
+Per row T_s = requests_s * x_s / requests_symptom, x = latency or error ratio: what service s adds to one request of the
+symptom, its callees included. The part of callee c that caller s causes is T_c in proportion of the callers' normal
+traffic. own_s = T_s minus those parts; its rise over normal is the own share.
+
+Limits: latencies that are percentiles do not add up exactly, and calls made in parallel count twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rca._base import F64
+from rca.deviation import Deviation, deviation, quantile
+from rca.request_series import RequestSeries
+from rca.view import CaseView
+
+_STEADY_SHARE = 0.1  # of the symptom's usual traffic: below it, per-request figures are noise
+
+
+def own_series(seen: CaseView, series: RequestSeries, hurt: F64) -> tuple[F64, F64]:
+    """Own and total contribution of every service per request of the symptom.
+
+    Parameters
+    ----------
+    hurt : (t, s) latency or error ratio
+
+    Returns
+    -------
+    own, total : (t, s); a row in which a service has no value counts as 0 of it
+    """
+    from scipy.sparse import csr_array
+
+    requests = _filled_requests(seen, series)
+    typical = quantile(requests[: series.split, [seen.symptom]], 0.5)[0]
+    per = np.maximum(requests[:, seen.symptom], max(_STEADY_SHARE * float(np.nan_to_num(typical)), 1e-9))
+    total = np.nan_to_num(requests * hurt) / per[:, None]
+    usual = np.mean(requests[: series.split], axis=0) if series.split else np.zeros(requests.shape[1])
+    into = np.bincount(seen.callees, weights=usual[seen.callers], minlength=len(usual))
+    weight = usual[seen.callers] / np.maximum(into[seen.callees], 1e-12)
+    part = csr_array((weight, (seen.callees, seen.callers)), shape=(len(usual), len(usual)))
+    return np.asarray(total - total @ part), total
+
+
+def own_rise(seen: CaseView, series: RequestSeries, hurt: F64) -> tuple[F64, F64, Deviation]:
+    """Rise of the own part per symptom request, damped where it is noise.
+
+    Returns
+    -------
+    value : (s,) >= 0, in the unit of `hurt`; 0 for services the symptom does not depend on
+    z : (s,) the smaller of the own part's and the total's deviation, in scales
+    moved : deviation of the own part
+    """
+    own, total = own_series(seen, series, hurt)
+    moved = deviation(own[: series.split], own[series.split :])
+    whole = deviation(total[: series.split], total[series.split :])
+    rise = np.mean(own[series.split :], axis=0) - moved.median
+    z = np.nan_to_num(np.minimum(moved.z_up, whole.z_up))
+    value = np.where(seen.reachable, np.maximum(0.0, np.nan_to_num(rise)) * np.clip(z / 3.0, 0.0, 1.0), 0.0)
+    return value, z, moved
+
+
+def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
+    """Requests per row; a service without the metric is taken to see each request of the symptom once."""
+    requests = series.requests.copy()
+    symptom = requests[:, seen.symptom]
+    symptom = np.where(np.isfinite(symptom), symptom, 1.0) if np.isfinite(symptom).any() else np.ones(len(symptom))
+    without = series.requests_column < 0
+    requests[:, without] = symptom[:, None]
+    requests[:, seen.symptom] = symptom
+    # Who is measured by its callers but counts no requests itself still gets as many as usual.
+    usual = quantile(requests[: series.split], 0.5)
+    called = np.isnan(requests) & (np.isfinite(series.latency) | np.isfinite(series.errors))
+    return np.nan_to_num(np.where(called, usual, requests))

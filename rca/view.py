@@ -1,0 +1,138 @@
+"""A case made ready for ranking: services numbered by name, columns understood, deviations measured once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rca._base import F64, Bools, Case, Column
+from rca.deviation import Deviation, deviation
+from rca.families import Meaning, meaning
+
+Places = NDArray[np.intp]
+
+_QUIET_BEFORE_MS = 300_000  # normal rows this close before the trigger may already hold the fault
+_HUGE = 1e15  # nothing measured is larger; products of such numbers stay finite
+_MIN_NORMAL_ROWS = 10  # chosen: fewer than this are not thinned further
+
+
+@dataclass(frozen=True, slots=True)
+class CaseView:
+    """What all evidence looks at.
+
+    Parameters
+    ----------
+    services : s names, sorted: the graph's, the columns', the symptom's
+    symptom : place of the symptom's service in `services`
+    columns, meanings : the columns kept (of known shape), sorted, and what their names say
+    owner, peer : (n,) places of a column's service and of its peer (-1 = none)
+    normal, abnormal : (t, n), (a, n) rows in order of time; infinities are missing
+    moved : deviations of the columns
+    callers, callees : (e,) ends of the graph's edges, without self calls
+    reachable : (s,) whether the symptom depends on it, itself included
+    """
+
+    case: Case
+    services: tuple[str, ...]
+    symptom: int
+    columns: tuple[Column, ...]
+    meanings: tuple[Meaning, ...]
+    owner: Places
+    peer: Places
+    normal: F64
+    abnormal: F64
+    moved: Deviation
+    callers: Places
+    callees: Places
+    reachable: Bools
+
+    @property
+    def is_blind(self) -> bool:
+        """Nothing to compare: no column, no normal or no abnormal row."""
+        return not (self.columns and len(self.normal) and len(self.abnormal))
+
+    def place(self, service: str) -> int:
+        """Place of a known service."""
+        return self.services.index(service)
+
+
+def view(case: Case) -> CaseView:
+    """Prepare a case. Never raises on odd content: what cannot be used is left out."""
+    order = _columns_by_name(case.columns)
+    columns = tuple(case.columns[i] for i in order)
+    services = tuple(sorted({case.symptom.service, *case.graph.services(), *_named(columns)}))
+    at = {service: place for place, service in enumerate(services)}
+    normal_rows, abnormal_rows = _rows(case)
+    values = np.clip(np.where(np.isfinite(case.values), case.values, np.nan)[:, order], -_HUGE, _HUGE)
+    normal, abnormal = values[normal_rows], values[abnormal_rows]
+    ends = np.array([(at[a], at[b]) for a, b, _ in case.graph.edges()], dtype=np.intp).reshape(-1, 2)
+    meanings = tuple(meaning(column.metric, bool(column.peer)) for column in columns)
+    return CaseView(
+        case=case,
+        services=services,
+        symptom=at[case.symptom.service],
+        columns=columns,
+        meanings=meanings,
+        owner=np.array([at[c.service] for c in columns], dtype=np.intp),
+        peer=np.array([at[c.peer] if c.peer else -1 for c in columns], dtype=np.intp),
+        normal=normal,
+        abnormal=abnormal,
+        moved=deviation(normal, abnormal, _floors(meanings, normal)),
+        callers=ends[:, 0],
+        callees=ends[:, 1],
+        reachable=reach(len(services), ends[:, 0], ends[:, 1], at[case.symptom.service]),
+    )
+
+
+def reach(count: int, tails: Places, heads: Places, start: int) -> Bools:
+    """Which of `count` places can be reached from `start` along tail -> head, itself included."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    graph = csr_array((np.ones(len(tails)), (tails, heads)), shape=(count, count))
+    found = np.zeros(count, dtype=np.bool_)
+    found[breadth_first_order(graph, start, return_predecessors=False)] = True
+    return found
+
+
+def _columns_by_name(columns: tuple[Column, ...]) -> list[int]:
+    """Sorted, so that the order in which a case lists its columns cannot matter."""
+    return sorted(range(len(columns)), key=lambda i: (columns[i].service, columns[i].peer, columns[i].metric))
+
+
+def _named(columns: Iterable[Column]) -> set[str]:
+    return {c.service for c in columns} | {c.peer for c in columns if c.peer}
+
+
+def _rows(case: Case) -> tuple[Places, Places]:
+    """Rows to compare, in order of time.
+
+    Abnormal rows before the trigger's step show the world before the fault and are left out, as are normal rows of the
+    last minutes before it, unless too few remain.
+    """
+    order = np.argsort(case.times, kind="stable")
+    times, abnormal = case.times[order], case.abnormal[order]
+    late = abnormal & (times >= case.trigger_ms - case.step_s * 1000)
+    quiet = ~abnormal & ~((times >= case.trigger_ms - _QUIET_BEFORE_MS) & (times < case.trigger_ms))
+    chosen = late if late.any() else abnormal
+    normal = quiet if np.sum(quiet) >= max(_MIN_NORMAL_ROWS, np.sum(~abnormal) / 2) else ~abnormal
+    return order[normal], order[chosen]
+
+
+def _floors(meanings: tuple[Meaning, ...], normal: F64) -> F64:
+    """Deviations nobody cares about: 0.3 % errors (measured), one logged error."""
+    floors = np.zeros(len(meanings))
+    for place, what in enumerate(meanings):
+        if what.family in ("errors", "availability"):
+            floors[place] = 0.3 if _is_percent(normal[:, place]) else 0.003
+        elif what.family in ("log errors", "logs", "restarts"):
+            floors[place] = 1.0
+    return floors
+
+
+def _is_percent(values: F64) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(known.size) and float(np.median(known)) > 1.5

@@ -1,0 +1,110 @@
+"""The pieces of evidence, each a function of the facts. None knows of the others.
+
+Graph evidence (own share, traversal, correlation) asks who makes the *symptom* suffer. Direct evidence asks which
+service is odd by itself. Change events ask who was touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from rca._base import F64, CauseKind
+from rca.correlation import correlation
+from rca.direct import family_columns, joined
+from rca.edge_gap import edge_gap
+from rca.facts import Facts
+from rca.opinion import Opinion, gate, level
+from rca.own_share import own_rise
+from rca.phrases import movement, numbers_of
+from rca.traversal import ANOMALOUS, traverse
+from rca.view import Places
+
+_BLAMED_ON_CALLEES = 0.7  # of a caller's errors, what its worst callee's errors explain; measured
+_QUIET = 0.01  # correlation of a series that hardly moved is mostly chance
+
+
+def own_share(known: Facts) -> Opinion:
+    """Who adds, by itself, to what a request of the symptom suffers."""
+    value, z, _ = own_rise(known.seen, known.series, known.hurt)
+    worth = [int(s) for s in np.flatnonzero(value > 0)]
+    unit = "latency" if known.hurts == "latency" else "error ratio"
+    total = max(float(np.sum(value)), 1e-12)
+    return Opinion(
+        "own share",
+        value,
+        np.where(value > 0, 1.0, 0.0),
+        known.hurt_column,
+        {
+            s: f"its own part, without its callees, makes {value[s] / total:.0%} of the rise in {unit} per request"
+            for s in worth
+        },
+        {s: (("rise", float(value[s])), ("share", float(value[s] / total)), ("scales", float(z[s]))) for s in worth},
+        needs_symptom=True,
+    )
+
+
+def traversal(known: Facts) -> Opinion:
+    """Where the chain of deviating callees ends."""
+    strength = traverse(known.seen, known.hurt_z)
+    deepest = [int(s) for s in np.flatnonzero(strength >= 0.5)]
+    text = {s: "the chain of deviating calls from the symptom ends here" for s in deepest if s != known.seen.symptom}
+    return Opinion("traversal", strength, np.ones(len(strength)), known.hurt_column, text, needs_symptom=True)
+
+
+def moves_alike(known: Facts) -> Opinion:
+    """Whose series moves as the symptom's does."""
+    found = correlation(known.hurt, known.hurt[:, known.seen.symptom])
+    found = np.where(known.hurt_z > ANOMALOUS, found, found * _QUIET)
+    found[known.seen.symptom] = 0.0
+    text = {int(s): f"it moves as the symptom does (correlation {found[s]:.2f})" for s in np.flatnonzero(found > 0.5)}
+    return Opinion("correlation", found, np.ones(len(found)), known.hurt_column, text, needs_symptom=True)
+
+
+def own_time(known: Facts) -> Opinion:
+    """Latency of the service itself: measured so, or what is left without its callees."""
+    _, _, own = own_rise(known.seen, known.series, known.series.latency)
+    z = np.nan_to_num(np.minimum(known.latency.z_up, own.z_up))
+    column = known.series.latency_column
+    alone = np.array([i for i, what in enumerate(known.seen.meanings) if what.is_own and what.family == "latency"])
+    measured = joined(known.seen, alone.astype(np.intp), known.bad)
+    column = np.where(measured.z > z, measured.column, column)
+    return _direct("own latency", known, np.maximum(z, measured.z), column)
+
+
+def own_errors(known: Facts) -> Opinion:
+    """Errors of the service beyond what its worst callee explains, and errors its callers get from it."""
+    seen, z = known.seen, np.nan_to_num(known.errors.z_up)
+    column = known.series.errors_column.copy()
+    for i, what in enumerate(seen.meanings):
+        callee = seen.peer[i]
+        if callee >= 0 and what.family == "errors" and np.nan_to_num(known.bad[i]) > z[callee]:
+            z[callee], column[callee] = known.bad[i], i
+    explained = np.zeros(len(z))
+    np.maximum.at(explained, seen.callers, z[seen.callees])
+    return _direct("own errors", known, np.maximum(0.0, z - _BLAMED_ON_CALLEES * explained), column)
+
+
+def network_gap(known: Facts) -> Opinion:
+    """Time lost between a caller's clock and the service's."""
+    found = edge_gap(known)
+    return _direct("call gap", known, found.z, found.column, cause="network")
+
+
+def own_families(name: str, families: frozenset[str], cause: CauseKind) -> Callable[[Facts], Opinion]:
+    """Evidence from the service's own metrics of some families."""
+
+    def witness(known: Facts) -> Opinion:
+        found = joined(known.seen, family_columns(known.seen, families), known.bad)
+        return _direct(name, known, found.z, found.column, cause=cause)
+
+    return witness
+
+
+def _direct(name: str, known: Facts, z: F64, column: Places, cause: CauseKind = "unknown") -> Opinion:
+    strength, open_ = level(z), gate(z)
+    worth = [int(s) for s in np.flatnonzero((open_ > 0) & (column >= 0))]
+    text = {s: movement(known.seen, int(column[s])) for s in worth}
+    numbers = {s: numbers_of(known.seen, int(column[s])) for s in worth}
+    return Opinion(name, strength, open_, column, text, numbers, cause=cause)
