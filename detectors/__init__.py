@@ -1,5 +1,11 @@
 """Online anomaly detectors: a pure library over arrays."""
 
 from detectors._base import Detector, Scores, Verdicts
+from detectors.absence import Absence
+from detectors.bank import Bank
+from detectors.rarity import level_rarity, rarity_threshold
 
-__all__ = ["Detector", "Scores", "Verdicts"]
+DETECTORS: dict[str, type] = {"absence": Absence, "bank": Bank}
+"""Everything that scores rows, by the name a configuration calls it; each class passes `detectors.checks`."""
+
+__all__ = ["DETECTORS", "Absence", "Bank", "Detector", "Scores", "Verdicts", "level_rarity", "rarity_threshold"]

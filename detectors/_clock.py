@@ -1,0 +1,52 @@
+"""Time of one series: its sampling step, its age, and how long the pager waits at that step."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from detectors._memory import Memory
+
+DAY_S = 86_400.0
+MEMORY_DAYS = 60.0  # page counts and exposure fade over this; two months of incidents, chosen
+LONGEST_GAP_DAYS = 1.0  # a longer gap counts as a day observed: nothing was seen in it
+QUIET_S, QUIET_STEPS = 3_600.0, 3.0  # an alert closes after this long without a firing row
+REPEAT_S, REPEAT_STEPS = 14_400.0, 12.0  # an alert that stays active pages again after this
+
+
+@njit(cache=True, error_model="numpy")
+def tick(m: Memory, i: int, now_s: float, step_s: float, learns: bool) -> None:  # noqa: FBT001 - kernels take no keywords
+    """Advance the clock of series i to `now_s`; `step_s` > 0 is its sampling step, else it is estimated.
+
+    The step follows the distances of rows like a median: one distance moves it by 1 % at most (more in the first
+    rows), so gaps leave no trace and a lasting change is taken up within a few hundred rows.
+    """
+    gap_s = now_s - m.last_s[i]
+    m.last_s[i] = now_s
+    if m.rows[i] == 0.0:
+        m.rows[i], m.first_s[i], m.bucket_s[i] = 1.0, now_s, now_s
+        return
+    if step_s > 0.0:
+        m.step_s[i] = step_s
+    elif m.step_s[i] <= 0.0:
+        m.step_s[i] = gap_s
+    else:
+        reach = 1.0 + max(4.0 / m.rows[i], 0.01)
+        m.step_s[i] = min(max(gap_s, m.step_s[i] / reach), m.step_s[i] * reach)
+    if not learns:
+        return
+    m.rows[i] += 1.0
+    days = min(gap_s / DAY_S, LONGEST_GAP_DAYS)
+    m.age_days[i] += days
+    m.exposure_days[i] += days - m.exposure_days[i] * days / MEMORY_DAYS
+
+
+@njit(cache=True, inline="always")
+def quiet_s(step_s: float) -> float:
+    """How long no row may fire before the alert closes."""
+    return max(QUIET_S, QUIET_STEPS * step_s)
+
+
+@njit(cache=True, inline="always")
+def repeat_s(step_s: float) -> float:
+    """How long after a page a still active alert pages again."""
+    return max(REPEAT_S, REPEAT_STEPS * step_s)

@@ -1,0 +1,56 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from detectors import DETECTORS, Bank, Scores, Verdicts
+from detectors._base import State
+from detectors.checks import CHECKS, Make, check_all
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_registered_detector_keeps_the_contract(name: str, check: Callable[[Make], None]) -> None:
+    check(DETECTORS[name])
+
+
+class Forgetful(Bank):
+    def snapshot(self) -> State:
+        return Bank(len(self)).snapshot()
+
+
+class Prophet(Bank):
+    def update(self, times: np.ndarray, values: np.ndarray, freeze: np.ndarray | None = None) -> Scores:  # type: ignore[override]
+        said = super().update(times, values, freeze)
+        last = np.full(values.shape, values[-1].sum() if len(values) else 0.0)
+        return Scores(said.surprise + last, last, last, last)
+
+
+class Infinite(Bank):
+    def update(self, times: np.ndarray, values: np.ndarray, freeze: np.ndarray | None = None) -> Scores:  # type: ignore[override]
+        said = super().update(times, values, freeze)
+        return Scores(np.full(values.shape, np.inf), said.expected, said.lower, said.upper)
+
+
+class Credulous(Bank):
+    def update(self, times: np.ndarray, *_: object) -> Scores:  # type: ignore[override]
+        out = np.zeros((len(times), len(self)))
+        return Scores(out, out, out, out)
+
+
+class Vandal(Bank):
+    def update(self, times: np.ndarray, values: np.ndarray, freeze: np.ndarray | None = None) -> Verdicts:
+        said = super().update(times, values, freeze)
+        values[:] = 0.0
+        return said
+
+
+class Hoarder(Bank):
+    def snapshot(self) -> State:
+        return super().snapshot() | {"hoard": np.zeros(int(self._memory.rows.sum()))}
+
+
+@pytest.mark.parametrize("broken", [Forgetful, Prophet, Infinite, Credulous, Vandal, Hoarder])
+def test_a_broken_detector_is_caught(broken: type) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        check_all(broken)

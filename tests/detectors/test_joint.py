@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from detectors.joint import Joint
+
+
+def test_small_shifts_of_many_channels_are_rarer_than_one_alone() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((6_000, 10))
+    values[5_000] += 3.0
+    values[5_500, 0] += 3.0
+    said = Joint(10).update(np.arange(6_000) * 60_000, values)
+    assert np.nanargmax(said.rarity) in {5_000, 5_001}
+    assert said.surprise[5_000, 0] > said.surprise[5_500, 0]
+
+
+def test_rows_without_values_get_no_opinion() -> None:
+    values = np.random.default_rng(1).standard_normal((500, 3))
+    values[300] = np.nan
+    values[310, 1:] = np.nan
+    said = Joint(3).update(np.arange(500) * 60_000, values)
+    assert np.isnan(said.rarity[300])
+    assert np.isfinite(said.rarity[310])
+
+
+def test_cutting_through_a_snapshot_changes_nothing() -> None:
+    values = np.random.default_rng(2).standard_normal((800, 4))
+    times = np.arange(800) * 60_000
+    whole = Joint(4).update(times, values)
+    first, second = Joint(4), Joint(4)
+    first.update(times[:333], values[:333])
+    second.restore(first.snapshot())
+    assert np.array_equal(second.update(times[333:], values[333:]).rarity, whole.rarity[333:], equal_nan=True)
+
+
+def test_a_foreign_snapshot_is_refused() -> None:
+    with pytest.raises(ValueError, match="version"):
+        Joint(2).restore({})
