@@ -16,6 +16,7 @@ from rca import Ranking
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 Kind = Literal["latency", "errors", "traffic", "saturation"]
 """The four golden signals; every watched signal is one of them."""

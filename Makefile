@@ -1,0 +1,66 @@
+# Needs Python 3.11 to 3.13 and make; uses uv when it is there and pip otherwise.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := tests/requirements.lock
+UV := $(shell command -v uv 2>/dev/null)
+PYTEST_ARGS ?=
+DATA ?=
+
+ifdef UV
+MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK)
+else
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
+endif
+
+.PHONY: help demo test check format lock docs clean bench-core bench-detection bench-rca
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
+
+$(VENV)/.run: pyproject.toml $(LOCK)
+	$(MAKE_VENV)
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(LOCK)
+	$(MAKE_VENV)
+	$(INSTALL) --editable '.[dev,notebooks]'
+	@touch $@ $(VENV)/.run
+
+demo: $(VENV)/.run ## install, then run the simulated shop until Ctrl-C, page on http://127.0.0.1:8080
+	$(BIN)/aiops demo
+
+test: $(VENV)/.dev ## all tests with branch coverage
+	@mkdir -p build
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:build/coverage.json --junitxml=build/tests.xml $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet tests/test_layers.py
+
+format: $(VENV)/.dev ## rewrite the code in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## choose new exact versions for tests (needs uv)
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-header pyproject.toml --output-file $(LOCK)
+
+docs: $(VENV)/.dev ## write the pages that are generated from the code
+	$(BIN)/python -m aiops.reference docs/settings.md
+
+bench-core: $(VENV)/.dev ## figures of the main job
+	$(BIN)/python tests/benchmarks/bench_core.py
+
+bench-detection: $(VENV)/.dev ## figures of detection; DATA=folder with the labelled series
+	$(BIN)/python tests/benchmarks/bench_detection.py --data "$(DATA)"
+
+bench-rca: $(VENV)/.dev ## figures of root-cause ranking; DATA=folder with the labelled cases
+	$(BIN)/python tests/benchmarks/bench_rca.py --data "$(DATA)"
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .coverage*

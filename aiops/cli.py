@@ -1,0 +1,133 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="aiops",
+    help="Detects incidents in Prometheus data, ranks their root cause, and tells on-call once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration file (YAML).")]
+Url = Annotated[str, typer.Option("--prometheus", help="Base address of the Prometheus, without /api/v1.")]
+StoreFile = Annotated[Path, typer.Option("--store", help="SQLite file of the service.")]
+Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
+
+
+@app.command()
+def run(config: ConfigFile = Path("aiops.yaml")) -> None:
+    """Run the service until Ctrl-C or SIGTERM."""
+    from aiops.commands.service import run_service
+
+    run_service(config)
+
+
+@app.command()
+def demo(
+    *,
+    once: Annotated[bool, typer.Option(help="Stop after the first incident and print it.")] = False,
+    output: Format = "text",
+    port: Annotated[int, typer.Option(help="Port of the page; 0 = any free one.")] = 8080,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated shop.")] = 7,
+) -> None:
+    """Run the service on a simulated shop in which one deploy goes wrong."""
+    from aiops.commands.demonstration import run_demo
+
+    run_demo(once=once, output=output, port=port, seed=seed)
+
+
+@app.command()
+def init(
+    prometheus: Url,
+    output: Annotated[Path, typer.Option(help="Configuration file to write.")] = Path("aiops.yaml"),
+    *,
+    force: Annotated[bool, typer.Option(help="Overwrite the file.")] = False,
+) -> None:
+    """Look at a Prometheus, say what would be watched, and write a commented configuration."""
+    from aiops.commands.setup import write_config
+
+    write_config(prometheus, output, force=force)
+
+
+@app.command("check-config")
+def check_config(config: Annotated[Path, typer.Argument(help="Configuration file (YAML).")]) -> None:
+    """Check a configuration file and say what it means."""
+    from aiops.commands.setup import check
+
+    check(config)
+
+
+@app.command()
+def replay(
+    *,
+    prometheus: Annotated[str, typer.Option("--prometheus", help="Base address of the Prometheus.")] = "",
+    start: Annotated[str, typer.Option(help="First moment, RFC 3339 or like 2d or 6h ago.")] = "",
+    end: Annotated[str, typer.Option(help="Last moment; default: now.")] = "",
+    file: Annotated[Path | None, typer.Option(help="Replay file instead of a Prometheus.")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Settings for packs, graph and budgets.")
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Also write what was read as a replay file.")] = None,
+    output: Format = "text",
+) -> None:
+    """Put history through the whole pipeline and print which incidents would have been told."""
+    from aiops.commands.history import run_replay
+
+    run_replay(prometheus=prometheus, start=start, end=end, file=file, config=config, save=save, output=output)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Parquet or CSV: [series,] timestamp, value.")],
+    output: Annotated[Path, typer.Option(help="Parquet or CSV to write.")],
+    *,
+    joint: Annotated[bool, typer.Option(help="INPUT has several channel columns, scored together.")] = False,
+    page_budget: Annotated[float, typer.Option(help="False pages per series and 30 days.")] = 1.0,
+) -> None:
+    """Score series: rarity, expected band and pages, strictly causal."""
+    from aiops.commands.library import score_file
+
+    score_file(source, output, joint=joint, page_budget=page_budget)
+
+
+@app.command()
+def rank(
+    cases: Annotated[list[Path], typer.Argument(metavar="CASE_DIR...", help="Case folders.")],
+    output: Annotated[Path | None, typer.Option(help="File for the JSON lines; default: standard output.")] = None,
+) -> None:
+    """Rank the services of each case folder by how likely they are the cause."""
+    from aiops.commands.library import rank_cases
+
+    rank_cases(cases, output)
+
+
+@app.command()
+def export(
+    incident: Annotated[str, typer.Argument(help="Id of the incident, or the beginning of it.")],
+    folder: Annotated[Path, typer.Argument(help="Case folder to write.")],
+    store: StoreFile = Path("aiops.sqlite"),
+) -> None:
+    """Write what the ranker saw of an incident as a case folder."""
+    from aiops.commands.incidents import export_case
+
+    export_case(incident, folder, store)
+
+
+@app.command()
+def explain(
+    incident: Annotated[str, typer.Argument(help="Id of the incident, or the beginning of it.")],
+    store: StoreFile = Path("aiops.sqlite"),
+    output: Format = "text",
+) -> None:
+    """Say what is known of an incident and why each suspect was named."""
+    from aiops.commands.incidents import explain_incident
+
+    explain_incident(incident, store, output=output)

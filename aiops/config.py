@@ -1,0 +1,233 @@
+"""Settings: one YAML file, checked against the structures below, each setting with its default, unit and meaning.
+
+`${NAME}` in a value is replaced by the environment variable NAME. Unknown keys are errors, and each error names file,
+key and rule.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Meta, Struct, field
+
+from aiops.errors import ConfigError
+
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(gt=0, le=1)]
+
+
+class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """User and password of a Prometheus behind basic authentication."""
+
+    username: str
+    password_file: str
+
+
+class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Prometheus (or Thanos, Mimir, VictoriaMetrics) to pull from."""
+
+    url: Annotated[str, Meta(pattern="^https?://", description="base address, without /api/v1")]
+    name: Annotated[str, Meta(description="stable name of this source; default: host and port of the url")] = ""
+    step_s: Annotated[float, Meta(ge=1, le=3600, description="distance of the samples asked for, seconds")] = 30.0
+    lateness_steps: Annotated[int, Meta(ge=0, le=20, description="steps for which late data is waited for")] = 2
+    window_s: Annotated[float, Meta(ge=0, description="rate() window, seconds; 0 = max(60, 4 steps)")] = 0.0
+    history_days: Annotated[float, Meta(ge=0, le=90, description="how much is read back to learn from at start")] = 3.0
+    catch_up_hours: Annotated[float, Meta(ge=0, description="longest gap that is filled after a restart")] = 24.0
+    packs: Annotated[list[str] | Literal["auto"], Meta(description="signal packs; auto = those that match")] = "auto"
+    headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
+    tenant: Annotated[str, Meta(description="X-Scope-OrgID header")] = ""
+    bearer_token_file: Annotated[str, Meta(description="file with a bearer token, read at each start")] = ""
+    basic_auth: BasicAuth | None = None
+    ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, description="limit for one query, seconds")] = 30.0
+    max_points: Annotated[int, Meta(ge=10, description="points per series one range query may ask for")] = 11_000
+    concurrency: Annotated[int, Meta(ge=1, le=64, description="queries under way at once")] = 4
+
+
+class PushSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Samples that are pushed to us by remote_write."""
+
+    enabled: Annotated[bool, Meta(description="accept POST /api/v1/write")] = True
+    step_s: Annotated[float, Meta(ge=1, le=3600, description="distance of the ticks, seconds")] = 30.0
+    window_s: Annotated[float, Meta(ge=0, description="rate() window, seconds; 0 = max(60, 4 steps)")] = 0.0
+    lateness_s: Annotated[float, Meta(ge=0, description="how long a tick waits for late samples; 0 = one step")] = 0.0
+    idle_s: Annotated[float, Meta(gt=0, description="silence after which the wall clock closes ticks, seconds")] = 120.0
+    packs: Annotated[list[str] | Literal["auto"], Meta(description="signal packs; auto = all")] = "auto"
+    max_raw_series: Annotated[int, Meta(ge=1, description="raw series kept; more are dropped and counted")] = 200_000
+    max_pending_samples: Annotated[int, Meta(ge=1, description="samples waiting; beyond it senders get 503")] = (
+        5_000_000
+    )
+    max_body_bytes: Annotated[int, Meta(ge=1024, description="largest compressed request body")] = 16 * 2**20
+
+
+class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The HTTP side."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="0 = any free port")] = 8080
+    token_file: Annotated[str, Meta(description="file with a bearer token that API and receivers then ask for")] = ""
+    grafana_secret_file: Annotated[str, Meta(description="file with Grafana's webhook HMAC secret")] = ""
+    max_score_series: Annotated[int, Meta(ge=0, description="series shown as anomaly_score in /metrics")] = 1_000
+
+
+class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a deviation is an anomaly."""
+
+    page_budget_per_30d: Annotated[float, Meta(gt=0, description="false pages per paging series and 30 days")] = 1.0
+    evidence_budget_per_30d: Annotated[float, Meta(gt=0, description="the same for signals that only explain")] = 8.0
+    needed: Annotated[int, Meta(ge=1, le=30, description="rows out of band before anything is said")] = 3
+    of: Annotated[int, Meta(ge=1, le=30, description="among this many rows")] = 5
+    hold_s: Annotated[float, Meta(ge=0, description="seconds back in band before an anomaly ends")] = 300.0
+    gone_s: Annotated[float, Meta(gt=0, description="seconds after which an anomaly of a vanished series ends")] = 900.0
+    accept_hours: Annotated[float, Meta(gt=0, description="after this long a new level is the normal one")] = 6.0
+    snapshot_s: Annotated[float, Meta(gt=0, description="seconds between detector snapshots")] = 300.0
+
+
+class TriageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How anomalies and alerts become incidents."""
+
+    group_wait_s: Annotated[float, Meta(ge=0, description="time to gather before an incident is told")] = 30.0
+    hold_s: Annotated[float, Meta(ge=0, description="quiet time before an incident is resolved")] = 300.0
+    window_s: Annotated[float, Meta(gt=0, description="members start within this time of the incident")] = 900.0
+    max_hops: Annotated[int, Meta(ge=0, le=10, description="calls between members on the service graph")] = 2
+    rank_timeout_s: Annotated[float, Meta(gt=0, description="wait for a root cause before telling without")] = 10.0
+    alert_max_age_hours: Annotated[float, Meta(gt=0, description="an alert nobody repeats ends after this")] = 24.0
+    notify_max_age_s: Annotated[float, Meta(gt=0, description="older incidents are recorded, not told")] = 3600.0
+
+
+class GraphSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the service graph comes from, besides the signal packs' edge rules."""
+
+    file: Annotated[str, Meta(description="YAML file with `edges: {caller: [callee, ...]}`")] = ""
+    jaeger_url: Annotated[str, Meta(description="Jaeger query address")] = ""
+    refresh_s: Annotated[float, Meta(gt=0, description="seconds between refreshes")] = 60.0
+    max_age_s: Annotated[float, Meta(gt=0, description="an edge not seen for this long is forgotten")] = 3600.0
+
+
+class ConsoleNotifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
+    """Incidents as text blocks on standard output."""
+
+    name: str = "console"
+
+
+class WebhookNotifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
+    """Incidents as JSON, POSTed to an address."""
+
+    url: Annotated[str, Meta(pattern="^https?://")]
+    name: str = "webhook"
+    headers: dict[str, str] = field(default_factory=dict)
+    token_file: Annotated[str, Meta(description="file with a bearer token for the receiver")] = ""
+    timeout_s: Positive = 10.0
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where state is kept."""
+
+    path: Annotated[str, Meta(description="SQLite file")] = "aiops.sqlite"
+    keep_days: Annotated[float, Meta(gt=0, description="how long resolved incidents are kept")] = 90.0
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hard budgets. What exceeds them is refused, counted and said."""
+
+    max_series: Annotated[int, Meta(ge=1, description="watched series per source")] = 100_000
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration."""
+
+    prometheus: list[PrometheusSettings] = field(default_factory=list)
+    push: PushSettings = PushSettings()
+    listen: ListenSettings = ListenSettings()
+    detection: DetectionSettings = DetectionSettings()
+    triage: TriageSettings = TriageSettings()
+    graph: GraphSettings = GraphSettings()
+    notifiers: list[ConsoleNotifier | WebhookNotifier] = field(default_factory=lambda: [ConsoleNotifier()])
+    store: StoreSettings = StoreSettings()
+    limits: Limits = Limits()
+    signals: Annotated[list[dict[str, Any]], Meta(description="own recipes, in the format of a signal pack")] = field(
+        default_factory=list
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError : the file is missing, no YAML, has an unknown key, a wrong type or value, names a file that is missing
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "", f"cannot be read: {error}") from error
+    return parse(text, where=str(path), environment=environment, beside=path.parent)
+
+
+def parse(text: str, *, where: str, environment: Mapping[str, str] = os.environ, beside: Path = Path()) -> Settings:
+    """Check configuration text. `beside` is the folder that relative file names start from."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(where, "", f"is not valid YAML: {' '.join(str(error).split())}") from error
+    filled = _fill(raw if raw is not None else {}, environment, where, "")
+    try:
+        settings = msgspec.convert(filled, Settings)
+    except msgspec.ValidationError as error:
+        rule, _, place = str(error).partition(" - at `$")
+        raise ConfigError(where, place.strip("`.") or "top level", rule) from error
+    _check(settings, where, beside)
+    return settings
+
+
+def _fill(value: Any, environment: Mapping[str, str], where: str, key: str) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _fill(v, environment, where, f"{key}.{k}".strip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(v, environment, where, f"{key}[{i}]") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            raise ConfigError(where, key, f"environment variable {match[1]} is not set")
+        return environment[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", replace, value)
+
+
+def _check(settings: Settings, where: str, beside: Path) -> None:
+    files = {"listen.token_file": settings.listen.token_file, "graph.file": settings.graph.file}
+    files["listen.grafana_secret_file"] = settings.listen.grafana_secret_file
+    for i, one in enumerate(settings.prometheus):
+        files[f"prometheus[{i}].bearer_token_file"] = one.bearer_token_file
+        files[f"prometheus[{i}].ca_file"] = one.ca_file
+        files[f"prometheus[{i}].basic_auth.password_file"] = one.basic_auth.password_file if one.basic_auth else ""
+        if one.basic_auth and one.bearer_token_file:
+            raise ConfigError(where, f"prometheus[{i}]", "basic_auth and bearer_token_file exclude each other")
+    for i, receiver in enumerate(settings.notifiers):
+        files[f"notifiers[{i}].token_file"] = getattr(receiver, "token_file", "")
+    for key, name in files.items():
+        if name and not (beside / name).is_file():
+            raise ConfigError(where, key, f"names a file that is missing: {name}")
+    for key, names in (
+        ("prometheus", [source_name(p) for p in settings.prometheus]),
+        ("notifiers", [n.name for n in settings.notifiers]),
+    ):
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(where, key, f"two of them have the name {name!r}; give each its own `name`")
+    if settings.detection.needed > settings.detection.of:
+        raise ConfigError(where, "detection.needed", f"must be <= detection.of = {settings.detection.of}")
+
+
+def source_name(one: PrometheusSettings) -> str:
+    """The name under which a source's position is stored."""
+    return one.name or one.url.split("://", 1)[1].rstrip("/")

@@ -1,0 +1,226 @@
+"""Machine 1: blocks in, anomalies out. Pure: no clock, no I/O; one per shard of series.
+
+The bank scores every sample and learns from every sample, incidents included: what happened before belongs to what may
+happen again. Whether a deviation is worth telling is decided here, in `Track`s: only columns that are odd just now have
+one, so that the rest of the block costs one comparison a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops._track import Row, Track, TrackRules, matters, way
+from aiops.model import F64, I64, Anomaly, Block
+from aiops.series import SeriesTable, anomaly_id
+from aiops.words import clock, how_rare, quantity
+from detectors.absence import Absence
+from detectors.bank import Bank
+from detectors.rarity import level_rarity, rarity_threshold
+
+ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
+BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, it is the source that is gone
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRules:
+    """Thresholds of a shard.
+
+    Parameters
+    ----------
+    page_budget_per_30d : false pages per paging series and 30 days
+    evidence_budget_per_30d : the same for signals that only explain
+    track : when a deviation is told and when it ends
+    """
+
+    page_budget_per_30d: float = 1.0
+    evidence_budget_per_30d: float = 8.0
+    track: TrackRules = field(default_factory=TrackRules)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the bank said of the latest row, all arrays (n,): for `/metrics`."""
+
+    time_ms: int
+    rarity: F64
+    expected: F64
+    lower: F64
+    upper: F64
+
+
+class Detection:
+    """Turns blocks of one shard into anomalies.
+
+    Parameters
+    ----------
+    table : the shard's series; it may grow between calls
+    step_s : distance of rows in seconds
+    """
+
+    def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
+        self.table = table
+        self.rules = rules or DetectionRules()
+        self.bank = Bank(0, step_s)
+        self.absence = Absence(0)
+        self.view: View | None = None
+        self.blind = False
+        self.last_ms = -(2**62)
+        self._page = rarity_threshold(self.rules.page_budget_per_30d / 30)
+        self._evidence = rarity_threshold(self.rules.evidence_budget_per_30d / 30)
+        self._thresholds = np.zeros(0)
+        self._tracks: dict[int, Track] = {}
+
+    def learn(self, block: Block) -> None:
+        """Teach the bank without raising anything: history, or what was already told before a restart."""
+        times, values = self._spread(block)
+        if len(times):
+            self._score(times, values)
+
+    def feed(self, block: Block) -> list[Anomaly]:
+        """Score a block and return what is new about anomalies, in time order.
+
+        The same anomaly comes once when it opens, again when it has grown or every ten minutes, and once with
+        `ended_ms` set. Rows that are not after the last one fed are dropped.
+        """
+        times, values = self._spread(block)
+        if not len(times):
+            return []
+        rarity, surprise, missing = self._score(times, values)
+        hot = np.flatnonzero(np.nanmax(rarity, axis=0, initial=-np.inf) >= self._thresholds)
+        gone = np.flatnonzero(np.nanmax(missing, axis=0, initial=-np.inf) >= ABSENCE_SURPRISE)
+        columns = sorted({*hot.tolist(), *gone.tolist(), *self._tracks})
+        found: list[Anomaly] = []
+        for column in columns:
+            scored = zip(times, values[:, column], surprise[:, column], rarity[:, column], strict=True)
+            rows = (Row(int(t), float(v), float(s), float(r)) for t, v, s, r in scored)
+            found += self._follow(column, rows, missing[:, column])
+        return sorted(found, key=lambda a: (a.updated_ms, a.id))
+
+    def active(self) -> list[dict[str, object]]:
+        """The deviations being watched, as plain values; small, saved with every cycle."""
+        return [{**track.state(), "series": str(self.table.key(c))} for c, track in sorted(self._tracks.items())]
+
+    def resume(self, saved: list[dict[str, object]]) -> None:
+        """Go on watching what `active` gave before a restart; series that are no longer known are left out."""
+        numbers = {str(key): i for i, (key, _) in enumerate(self.table.items())}
+        self._tracks = {}
+        for one in saved:
+            column = numbers.get(str(one["series"]))
+            if column is not None:
+                fields = {k: v for k, v in one.items() if k not in ("series", "column", "detectors")}
+                spoke = tuple((str(name), float(s)) for name, s in one["detectors"])  # type: ignore[attr-defined]
+                self._tracks[column] = Track(column=column, detectors=spoke, **fields)  # type: ignore[arg-type]
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """The memory of all detectors as named arrays."""
+        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot()}
+        state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
+        return state | {"last_ms": np.array([self.last_ms])}
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Take up a snapshot. Raises ValueError when its layout is not ours."""
+        for name, part in (("bank", self.bank), ("absence", self.absence)):
+            part.restore({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
+        self.last_ms = int(state["last_ms"][0])
+
+    # -- inside
+
+    def _spread(self, block: Block) -> tuple[I64, F64]:
+        """The block as rows over all columns of the bank; rows that are not new are left out."""
+        fresh = block.times > self.last_ms
+        n = len(self.table)
+        if n > len(self._thresholds):
+            self.bank.grow(n)
+            self.absence.grow(n)
+            limits = [self._page if signal.pages else self._evidence for _, signal in self.table.items()]
+            self._thresholds = np.array(limits)
+        values = block.values[fresh]
+        if len(block.ids) != n or not np.array_equal(block.ids, np.arange(n)):
+            wide = np.full((len(values), n), np.nan)
+            wide[:, block.ids] = values
+            values = wide
+        return block.times[fresh], np.ascontiguousarray(values)
+
+    def _score(self, times: I64, values: F64) -> tuple[F64, F64, F64]:
+        verdicts = self.bank.update(times, values)
+        missing = self.absence.update(times, values).surprise
+        present = ~np.isnan(values).all(axis=0)
+        known = np.isfinite(missing).any(axis=0) | present
+        self.blind = bool(known.any() and (known & ~present).sum() > BLIND_SHARE * known.sum())
+        if self.blind:
+            missing = np.full_like(missing, np.nan)
+        self.last_ms = int(times[-1])
+        self._verdicts = verdicts
+        last = (verdicts.rarity[-1], verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
+        self.view = View(self.last_ms, *last)
+        return level_rarity(verdicts.rarity), verdicts.surprise, missing
+
+    def _follow(self, column: int, rows: Iterator[Row], missing: F64) -> Iterator[Anomaly]:
+        signal = self.table.signal(column)
+        for i, row in enumerate(rows):
+            track = self._tracks.get(column)
+            if track is None:
+                track = self._begin(column, i, row, float(missing[i]))
+                if track is None:
+                    continue
+                self._tracks[column] = track
+            news = track.step(row, signal, self.rules.track)
+            if news in ("opened", "updated", "closed"):
+                yield self._anomaly(track, row.time_ms, track.ended_ms() if news == "closed" else None)
+            if news in ("closed", "dropped"):
+                del self._tracks[column]
+
+    def _begin(self, column: int, i: int, row: Row, missing: float) -> Track | None:
+        if missing >= ABSENCE_SURPRISE:
+            nan = float("nan")
+            return Track(column, "absent", row.time_ms, nan, nan, nan, quick=False, surprise=missing)
+        if not row.rarity >= self._thresholds[column]:
+            return None
+        signal, v = self.table.signal(column), self._verdicts
+        lower, upper, expected = float(v.lower[i, column]), float(v.upper[i, column]), float(v.expected[i, column])
+        went = way(row.value, lower, upper, signal)
+        if went is None or not matters(row.value, expected, signal):
+            return None
+        quick = row.rarity >= self._thresholds[column] + 1.0
+        spoke = tuple(sorted(self.bank.spoke(column).items(), key=lambda kv: (-kv[1], kv[0])))
+        return Track(column, went, row.time_ms, expected, lower, upper, quick, detectors=spoke)
+
+    def _anomaly(self, track: Track, now_ms: int, ended_ms: int | None) -> Anomaly:
+        key, signal = self.table.key(track.column), self.table.signal(track.column)
+        # Only lost traffic is felt when a series vanishes; other series of the service vanish with it.
+        pages = signal.pages and (track.went != "absent" or signal.kind == "traffic")
+        anomaly = Anomaly(
+            id=anomaly_id(key, track.started_ms),
+            series=key,
+            kind=signal.kind,
+            unit=signal.unit,
+            went=track.went,
+            pages=pages,
+            started_ms=track.started_ms,
+            updated_ms=now_ms,
+            ended_ms=ended_ms,
+            value=track.value,
+            expected=track.expected,
+            lower=track.lower,
+            upper=track.upper,
+            surprise=track.surprise,
+            rarity=track.rarity,
+            detectors=track.detectors,
+        )
+        return replace(anomaly, explanation=_explanation(anomaly))
+
+
+def _explanation(anomaly: Anomaly) -> str:
+    """Why this was said to be odd, in one sentence."""
+    since = f"since {clock(anomaly.started_ms)}"
+    if anomaly.went == "absent":
+        return f"no samples {since}; gaps this long are rarer than once in a thousand samples here"
+    band = f"{quantity(anomaly.lower, anomaly.unit)} to {quantity(anomaly.upper, anomaly.unit)}"
+    side = "above" if anomaly.went == "up" else "below"
+    spoke = [name for name, surprise in anomaly.detectors if surprise >= 2.0][:3]
+    heard = f"; spoke: {', '.join(spoke)}" if spoke else ""
+    return f"{side} the usual {band} {since}; {how_rare(anomaly.rarity)} on this series{heard}"

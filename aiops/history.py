@@ -1,0 +1,61 @@
+"""The recent past of a shard, kept for root-cause ranking."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.model import F64, I64, Block
+
+
+class History:
+    """The last rows of all series, in a ring; memory is `rows` x series x 4 bytes.
+
+    Parameters
+    ----------
+    rows : how many rows to keep; a root-cause case looks back over `rows` steps at most
+    """
+
+    def __init__(self, rows: int = 480) -> None:
+        self.rows = rows
+        self._times = np.zeros(rows, np.int64)
+        self._values = np.full((rows, 0), np.nan, np.float32)
+        self._count = 0
+
+    def append(self, block: Block) -> None:
+        """Add rows; the oldest ones give way. Values beyond the float32 range become missing."""
+        self._grow(int(block.ids.max(initial=-1)) + 1)
+        keep = min(len(block.times), self.rows)
+        slots = (self._count + np.arange(keep)) % self.rows
+        self._times[slots] = block.times[-keep:]
+        self._values[slots] = np.nan
+        with np.errstate(over="ignore"):
+            recent = block.values[-keep:].astype(np.float32)
+        recent[np.isinf(recent)] = np.nan
+        self._values[np.ix_(slots, block.ids)] = recent
+        self._count += keep
+
+    def window(self, after_ms: int, until_ms: int) -> tuple[I64, F64]:
+        """Rows with after_ms < time <= until_ms in time order: times (t,), values (t, n) with NaN = missing."""
+        filled = min(self._count, self.rows)
+        order = (self._count - filled + np.arange(filled)) % self.rows
+        order = order[np.argsort(self._times[order], kind="stable")]
+        inside = order[(self._times[order] > after_ms) & (self._times[order] <= until_ms)]
+        return self._times[inside], self._values[inside].astype(np.float64)
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Everything kept, oldest row first."""
+        times, values = self.window(-(2**62), 2**62)
+        return {"times": times, "values": values.astype(np.float32)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take up a snapshot; of more rows than fit the latest are kept."""
+        ids = np.arange(state["values"].shape[1], dtype=np.int32)
+        self._count = 0
+        self.append(Block(state["times"], ids, state["values"].astype(np.float64)))
+
+    def _grow(self, n: int) -> None:
+        missing = n - self._values.shape[1]
+        if missing > 0:
+            # A quarter more than asked for, so that series that arrive one by one do not copy the ring each time.
+            room = np.full((self.rows, missing + n // 4), np.nan, np.float32)
+            self._values = np.concatenate([self._values, room], axis=1)
