@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from aiops import config, reference
+from aiops.errors import ConfigError
+
+ROOT = Path(__file__).parent.parent
+
+
+def parse(text, **environment):
+    return config.parse(text, where="aiops.yaml", environment=environment)
+
+
+def test_an_empty_file_gives_the_defaults():
+    assert parse("") == config.Settings()
+
+
+def test_a_full_file_is_understood(tmp_path):
+    (tmp_path / "graph.yaml").write_text("edges: {}")
+    text = """
+    prometheus:
+      - url: http://127.0.0.1:9090
+        step_s: 15
+        headers: {X-Team: shop}
+    graph: {file: graph.yaml}
+    notifiers:
+      - {kind: console}
+      - {kind: webhook, name: tickets, url: "http://127.0.0.1:1/x"}
+    """
+    path = tmp_path / "aiops.yaml"
+    path.write_text(text)
+    settings = config.load(path)
+    assert settings.prometheus[0].step_s == 15.0
+    assert [n.name for n in settings.notifiers] == ["console", "tickets"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "rule"),
+    [
+        ("detection: {page_bugdet: 1}", "detection", "unknown field `page_bugdet`"),
+        ("detection: {page_budget_per_30d: -1}", "detection.page_budget_per_30d", "> 0"),
+        ("detection: {needed: 6, of: 5}", "detection.needed", "must be <= detection.of = 5"),
+        ("listen: {port: http}", "listen.port", "Expected `int`"),
+        ("prometheus: [{}]", "prometheus[", "missing required field `url`"),
+        ("prometheus: [{url: localhost:9090}]", "prometheus[", "matching regex"),
+        ("notifiers: [{kind: pigeon}]", "notifiers", "pigeon"),
+        ("graph: {file: missing.yaml}", "graph.file", "names a file that is missing: missing.yaml"),
+        ("listen: {token_file: nowhere}", "listen.token_file", "names a file that is missing: nowhere"),
+        ("prometheus: [{url: 'http://a'}, {url: 'http://a'}]", "prometheus", "two of them have the name 'a'"),
+        ("notifiers: [{kind: console}, {kind: console}]", "notifiers", "two of them have the name 'console'"),
+        ("store: {path: '${HOME_OF_STATE}'}", "store.path", "environment variable HOME_OF_STATE is not set"),
+        ("a: [", "", "is not valid YAML"),
+        ("- 1", "top level", "Expected `object`"),
+    ],
+)
+def test_an_error_names_file_key_and_rule(text, key, rule):
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert str(caught.value).startswith("aiops.yaml: ")
+    assert key in caught.value.key
+    assert rule in str(caught.value)
+
+
+def test_basic_auth_and_bearer_token_exclude_each_other(tmp_path):
+    (tmp_path / "secret").write_text("x")
+    text = (
+        "prometheus: [{url: 'http://a', bearer_token_file: secret, basic_auth: {username: u, password_file: secret}}]"
+    )
+    with pytest.raises(ConfigError, match="exclude each other"):
+        config.parse(text, where="a.yaml", beside=tmp_path)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"missing\.yaml: cannot be read"):
+        config.load(tmp_path / "missing.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"bytes\.yaml: cannot be read"):
+        config.load(tmp_path / "bytes.yaml")
+
+
+def test_environment_variables_are_filled_in():
+    assert parse("store: {path: '${PLACE}/a.sqlite'}", PLACE="/var").store.path == "/var/a.sqlite"
+
+
+def test_sources_are_named_by_host_and_port_unless_named():
+    settings = parse("prometheus: [{url: 'http://a:9090/'}, {url: 'https://b', name: main}]")
+    assert [config.source_name(p) for p in settings.prometheus] == ["a:9090", "main"]
+
+
+def test_every_setting_is_on_the_page_of_settings_and_the_page_is_current():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    assert page == reference.page(), "run `make docs`"
+    for _, kind in reference.SECTIONS:
+        for field in msgspec.structs.fields(kind):
+            assert f"| `{field.name}` |" in page
