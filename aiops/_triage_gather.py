@@ -1,0 +1,156 @@
+"""Deciding at a tick which groups, evidence and changes belong together."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+
+from aiops._triage_group import Group
+from aiops._triage_life import ask, is_due
+from aiops._triage_link import Index, Linker
+from aiops._triage_settings import TriageSettings
+from aiops._triage_state import State
+from aiops._triage_words import Moment, Rank
+from aiops.model import Event
+
+log = logging.getLogger(__name__)
+
+FORMING_FACTOR = 20
+"""A forming group may hold so many times the limit, so that it is the earliest members that are kept in the end."""
+MAX_CHANGES = 100
+"""Changes attached to one incident: chosen, more explain nothing."""
+
+
+class Gather:
+    """One regrouping of everything known."""
+
+    def __init__(
+        self, state: State, linker: Linker, settings: TriageSettings, counts: Counter[str], when: Moment
+    ) -> None:
+        self._state = state
+        self._linker = linker
+        self._settings = settings
+        self._counts = counts
+        self._when = when
+
+    def regroup(self) -> None:
+        """Merge what is linked, make a storm of what is too much, attach evidence and changes."""
+        self._state.regroup = False
+        self._linker.settle([g for g in self._state.active() if not g.is_storm], self._absorb)
+        self._storm()
+        self._evidence()
+        for group in self._state.active():
+            self._changes(group)
+
+    def mature(self) -> list[Rank]:
+        """What has waited long enough: drop what is over, find a home for what names no service, name the rest."""
+        due = [g for g in self._state.active() if is_due(g, self._settings, self._when.at)]
+        for group in [g for g in due if not g.id and not g.is_active]:
+            self._drop(group)
+            due.remove(group)
+        homeless = [g for g in due if not g.services() and not g.is_storm]
+        homes = [g for g in self._state.active() if g not in homeless and not g.is_storm]
+        for group in homeless:
+            if len(homes) == 1 and self._is_near_in_time(homes[0], group):
+                self._absorb(homes[0], group)
+                due.remove(group)
+        return [self._ripen(group) for group in due]
+
+    def _ripen(self, group: Group) -> Rank:
+        if not group.id:
+            self._cut(group)
+            group.name(self._state.names)
+            self._state.names[group.id] = self._when.at
+        self._state.touch(group, self._when)
+        return ask(group, self._when)
+
+    def _absorb(self, winner: Group, loser: Group) -> None:
+        """Put everything of one group into another."""
+        state, when = self._state, self._when
+        self._counts["merged"] += 1
+        most = self._settings.max_members * (FORMING_FACTOR if winner.status == "forming" else 1)
+        for member in sorted(loser.members.values(), key=lambda m: m.order):
+            state.put(winner, member, when, most)
+        winner.extra |= loser.extra
+        state.home |= dict.fromkeys(loser.extra, winner.key)
+        winner.further += loser.further
+        winner.changes |= loser.changes
+        winner.began_at = min(winner.began_at, loser.began_at)
+        winner.muted = winner.muted and loser.muted
+        winner.wants_rank, winner.quiet_at = True, None
+        del state.groups[loser.key]
+        state.touch(winner, when)
+
+    def _cut(self, group: Group) -> None:
+        """Keep the earliest members and the ids of the rest."""
+        most = self._settings.max_members
+        members = sorted(group.members.values(), key=lambda m: (not m.pages, m.order))
+        if len(members) > most:
+            group.members = {m.id: m for m in members[:most]}
+            for member in members[most:]:
+                if not group.add(member, most, self._when.at):
+                    self._state.home.pop(member.id, None)
+
+    def _drop(self, group: Group) -> None:
+        self._counts["over before the group wait"] += 1
+        self._state.drop(group)
+        for member in group.members.values():
+            if not member.pages and member.is_active:
+                self._state.loose[member.id] = member
+                self._state.regroup = True
+
+    def _storm(self) -> None:
+        """What is over the limit of incidents becomes one, said aloud."""
+        active = self._state.active()
+        excess = len(active) - self._settings.max_active
+        storm = next((g for g in active if g.is_storm), None)
+        newest = [g for g in reversed(active) if g.status == "forming" and not g.is_storm and not g.id][
+            : max(0, excess)
+        ]
+        if not newest:
+            return
+        if storm is None:
+            storm = newest.pop()
+            storm.is_storm = True
+            log.warning("incident storm limit=%d", self._settings.max_active)
+        for group in reversed(newest):
+            self._counts["incidents merged into a storm"] += 1
+            self._absorb(storm, group)
+
+    def _is_near_in_time(self, home: Group, group: Group) -> bool:
+        (first, last), (start, end) = home.span(), group.span()
+        return max(start - last, first - end) <= self._settings.window_s * 1000
+
+    def _evidence(self) -> None:
+        """Let evidence join the nearest incident."""
+        if not self._state.loose:
+            return
+        index = Index(self._linker, [g for g in self._state.active() if not g.is_storm])
+        for member in sorted(self._state.loose.values(), key=lambda m: m.order):
+            homes = [(link, g.first, g.key) for g, link in index.near(self._linker.reach_of(member)) if member.service]
+            if homes:
+                group = index.groups[min(homes)[2]]
+                self._state.put(group, member, self._when, self._settings.max_members)
+                del self._state.loose[member.id]
+                group.wants_rank = group.wants_rank or group.status != "forming"
+                self._state.touch(group, self._when)
+
+    def _changes(self, group: Group) -> None:
+        """Attach changes shortly before and after the start, near in the graph; what is attached stays."""
+        start_ms, services = group.first[0], group.services()
+        near = {place for service in services for place in self._linker.nearness.near(service)}
+        fitting = [
+            event
+            for _, event in self._state.changes.values()
+            if event.service in near and event.id not in group.changes and self._fits(event, start_ms)
+        ]
+        fitting.sort(key=lambda e: (abs(e.time_ms - start_ms), e.id))
+        taken = fitting[: max(0, MAX_CHANGES - len(group.changes))]
+        if taken:
+            group.changes |= {event.id: event for event in taken}
+            group.wants_rank = group.wants_rank or group.status != "forming"
+            self._state.touch(group, self._when)
+
+    def _fits(self, event: Event, start_ms: int) -> bool:
+        before_ms, after_ms = self._settings.change_before_s * 1000, self._settings.change_after_s * 1000
+        return start_ms - before_ms <= event.time_ms <= start_ms + after_ms

@@ -1,0 +1,143 @@
+"""The life of one incident: forming, open, flapping, resolved.
+
+`step` is asked at every tick, `ranked` when a ranking came. Both change the group and say what is to be done.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from aiops._triage_group import Group
+from aiops._triage_settings import TriageSettings
+from aiops._triage_words import Moment, Rank, Send
+from aiops.model import Notification
+from rca import Ranking
+
+Reason = Literal["opened", "cause changed", "flapping", "resolved"]
+
+
+def is_due(group: Group, settings: TriageSettings, at: int) -> bool:
+    """Tell whether the group wait is over and nobody has been asked for a cause."""
+    return group.status == "forming" and group.asked_at is None and at - group.began_at >= _ms(settings.group_wait_s)
+
+
+def ask(group: Group, when: Moment) -> Rank:
+    """Ask for a ranking."""
+    group.asked_at = group.ranked_at = when.at
+    group.wants_rank = False
+    return Rank(group.incident())
+
+
+def ranked(group: Group, ranking: Ranking, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    """A ranking came: open what waits for it, and tell people when the cause turns out to be another one."""
+    if group.status == "resolved":
+        return []
+    group.ranking, group.asked_at, group.updated_ms = ranking, None, when.now_ms
+    if group.status == "forming":
+        return _open(group, settings, when)
+    cause = _cause(ranking)
+    if not cause or cause == group.told_cause:
+        group.next_cause = ""
+        return []
+    if cause != group.next_cause:
+        group.next_cause, group.wants_rank = cause, True
+        return []
+    group.told_cause, group.next_cause = cause, ""
+    group.causes_told += 1
+    return _send(group, "cause changed", settings, when)
+
+
+def step(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    """Do what time asks for."""
+    if group.status == "forming":
+        if group.asked_at is not None and when.at - group.asked_at >= _ms(settings.rank_timeout_s):
+            group.asked_at = None
+            return _open(group, settings, when)
+        return []
+    if group.status == "resolved":
+        return []
+    actions = _tell_unmuted(group, settings, when) + _flapping(group, settings, when)
+    actions += _resolve(group, settings, when)
+    if group.status != "resolved" and group.wants_rank and when.at >= _next_rank_at(group, settings):
+        actions.append(ask(group, when))
+    return actions
+
+
+def next_at(group: Group, settings: TriageSettings) -> int | None:
+    """Machine time at which `step` or `is_due` will have something to do if nothing else happens."""
+    if group.status == "resolved":
+        return None
+    if group.status == "forming":
+        if group.asked_at is not None:
+            return group.asked_at + _ms(settings.rank_timeout_s)
+        return group.began_at + _ms(settings.group_wait_s)
+    times = [_next_rank_at(group, settings)] if group.wants_rank else []
+    times += [group.quiet_at + _hold_ms(group, settings, group.quiet_at)] if group.quiet_at is not None else []
+    return min(times, default=None)
+
+
+def _open(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    group.status, group.opened_ms, group.updated_ms = "open", when.now_ms, when.now_ms
+    group.told_cause = _cause(group.ranking)
+    return _tell_unmuted(group, settings, when)
+
+
+def _tell_unmuted(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    if group.is_told or group.muted:
+        return []
+    group.is_told = True
+    return _send(group, "opened", settings, when)
+
+
+def _flapping(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    if group.status != "open" or group.recent_flaps(when.at, _ms(settings.flap_window_s)) < settings.flap_limit:
+        return []
+    group.status, group.updated_ms = "flapping", when.now_ms
+    return _send(group, "flapping", settings, when)
+
+
+def _resolve(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    if group.is_active:
+        group.quiet_at = None
+        return []
+    if group.quiet_at is None:
+        group.quiet_at = when.at
+    if when.at - group.quiet_at < _hold_ms(group, settings, when.at):
+        return []
+    ends = [m.end_ms for m in group.core if m.end_ms is not None]
+    group.status, group.resolved_ms = "resolved", min(max(ends), when.now_ms)
+    group.updated_ms, group.resolved_at = when.now_ms, when.at
+    return _send(group, "resolved", settings, when)
+
+
+def _send(group: Group, reason: Reason, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    """One notification per receiver, with a key that a replay gives again; none while nobody knows of the incident."""
+    if group.muted or not group.is_told:
+        return []
+    told, incident = reason.replace(" ", "-"), group.incident()
+    if reason == "cause changed":
+        told += f"-{group.causes_told}"
+    return [
+        Send(Notification(f"{group.id}:{told}:{receiver}", incident, receiver, reason, when.now_ms))
+        for receiver in settings.receivers
+    ]
+
+
+def _hold_ms(group: Group, settings: TriageSettings, at: int) -> int:
+    """The hold, doubled by each `flap_limit` recent comebacks."""
+    doublings = min(group.recent_flaps(at, _ms(settings.flap_window_s)) // settings.flap_limit, 30)
+    return _ms(settings.hold_s) * min(settings.max_hold_factor, 1 << doublings)
+
+
+def _next_rank_at(group: Group, settings: TriageSettings) -> int:
+    """A ranking under way is given the time-out before it is asked for again."""
+    wait_s = settings.rank_every_s if group.asked_at is None else max(settings.rank_every_s, settings.rank_timeout_s)
+    return group.ranked_at + _ms(wait_s)
+
+
+def _cause(ranking: Ranking) -> str:
+    return ranking.suspects[0].service if ranking.suspects and not ranking.unknown else ""
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,149 @@
+"""The contract of a store: what is kept, and what is kept together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiops.model import Event, Incident, Notification, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Everything one cycle changed. It is saved as a whole or not at all.
+
+    Parameters
+    ----------
+    incidents : new or changed ones
+    notifications : for the outbox; a key that is there already is left as it is
+    positions : per source, unix ms of the last step fully read
+    states : small named blobs
+    consumed : numbers of the inbox rows that this cycle has dealt with
+    snapshots : detector memory per source
+    cases : ranking case per incident
+    """
+
+    incidents: Sequence[Incident] = ()
+    notifications: Sequence[Notification] = ()
+    positions: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[str, bytes] = field(default_factory=dict)
+    consumed: Sequence[int] = ()
+    snapshots: Mapping[str, bytes] = field(default_factory=dict)
+    cases: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event in the inbox and the number of its row."""
+
+    number: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A notification in the outbox: how often it was tried, when it is to be tried next, and what was said last."""
+
+    notification: Notification
+    attempts: int = 0
+    next_ms: int = 0
+    note: str = ""
+
+
+class Store(Protocol):
+    """Keeps state over restarts. Every method may be called from any thread.
+
+    Raises
+    ------
+    StoreError : nothing was written; the message says why and what to do
+    """
+
+    def commit(self, cycle: Cycle) -> None:
+        """Save a cycle, all of it or nothing."""
+        ...
+
+    def put_events(self, events: Sequence[Event]) -> int:
+        """Make events durable before their sender is told that we have them.
+
+        Returns
+        -------
+        How many were new. One that waits already under the same (id, status) counts as a repetition.
+
+        Raises
+        ------
+        Overloaded : the inbox is full or the store is busy: the sender tries again
+        """
+        ...
+
+    def inbox(self, limit: int = 10_000) -> list[Received]:
+        """Events no cycle has consumed, in the order in which they came."""
+        ...
+
+    def incidents(
+        self,
+        *,
+        status: Status | None = None,
+        service: str | None = None,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:
+        """Incidents, latest start first; `since_ms` (inclusive) and `before_ms` (exclusive) bound their start."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident."""
+        ...
+
+    def case(self, incident_id: str) -> bytes | None:
+        """The ranking case of an incident."""
+        ...
+
+    def positions(self) -> dict[str, int]:
+        """How far each source was read."""
+        ...
+
+    def snapshot(self, source: str) -> bytes | None:
+        """The detector memory of a source."""
+        ...
+
+    def state(self, name: str) -> bytes | None:
+        """A small named blob."""
+        ...
+
+    def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
+        """What may be sent now: of each receiver and incident only the first that is not done, in order."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """Receivers with something in the outbox, and when (unix ms) the first of it may be sent."""
+        ...
+
+    def done(self, key: str) -> None:
+        """The receiver has it."""
+        ...
+
+    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
+        """Try again, not before `at_ms`."""
+        ...
+
+    def dead(self, key: str, reason: str) -> None:
+        """Never try again; it stays visible."""
+        ...
+
+    def dead_letters(self, limit: int = 100) -> list[Outgoing]:
+        """What nobody will be told, latest first."""
+        ...
+
+    def prune(self, before_ms: int) -> dict[str, int]:
+        """Forget what was resolved, done or dead before; how much of what."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Sizes for metrics: incidents, active, inbox, outbox, dead, bytes."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
