@@ -27,7 +27,7 @@ def test_everything_a_pack_reads_makes_it_apply(pack: Pack):
 
 
 def test_every_shared_signal_is_given_by_a_pack_and_told_in_the_catalogue():
-    assert {recipe.signal.name for recipe in RECIPES} <= set(catalogue())
+    assert {recipe.signal.name for recipe in RECIPES} == set(catalogue())
 
 
 def test_only_what_users_feel_may_open_an_incident():
