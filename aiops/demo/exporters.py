@@ -83,7 +83,7 @@ class Exporters:
             *http,
             *graph,
             *pods,
-            _labels("rabbitmq_queue_messages_ready", queue="orders"),
+            _labels("rabbitmq_queue_messages_ready", job="queue", queue="orders"),
         )
         self.step_s, self.restarts = step_s, restarts
         self._rngs = np.random.default_rng([seed, 1]).spawn(6)
