@@ -1,0 +1,112 @@
+"""One graph of all sources."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from aiops.errors import AiopsError
+from aiops.graphs._base import GraphSource
+from rca import ServiceGraph
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphHealth:
+    """How one source is.
+
+    Parameters
+    ----------
+    error : why there is no answer now, "" if there is
+    answered_ms : when it last answered, None = never
+    failures : how often it has not answered since the start
+    edges : number of its edges in use
+    """
+
+    name: str
+    error: str
+    answered_ms: int | None
+    failures: int
+    edges: int
+
+
+@dataclass(slots=True)
+class _Known:
+    source: GraphSource
+    graph: ServiceGraph = field(default_factory=ServiceGraph)
+    error: str = ""
+    answered_ms: int | None = None
+    failures: int = 0
+
+
+class GraphKeeper:
+    """Reads all sources, merges them, and forgets edges nobody has seen for long.
+
+    A source that fails keeps its last good answer until its edges are too old; what somebody declared (a source whose
+    answers are whole) does not grow old.
+
+    Parameters
+    ----------
+    refresh_s : seconds between refreshes, for whoever calls `refresh`
+    max_age_s : edges last seen longer ago are dropped
+    timeout_s : limit for one source, seconds; a slow one does not hold up the rest
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[GraphSource],
+        *,
+        refresh_s: float = 60.0,
+        max_age_s: float = 3600.0,
+        timeout_s: float = 20.0,
+    ) -> None:
+        self.refresh_s = refresh_s
+        self.graph = ServiceGraph()
+        self._max_age_s = max_age_s
+        self._timeout_s = timeout_s
+        self._known = [_Known(source) for source in sources]
+
+    async def refresh(self, now_ms: int) -> ServiceGraph:
+        """Read all sources at once and give the merged graph; never raises for a source that fails."""
+        await asyncio.gather(*(self._read(known, now_ms) for known in self._known))
+        merged = ServiceGraph()
+        for known in self._known:
+            if not known.source.whole:
+                known.graph = known.graph.without_older(now_ms - round(self._max_age_s * 1000))
+            merged = merged.merged(known.graph)
+        self.graph = merged
+        return merged
+
+    def health(self) -> list[GraphHealth]:
+        """How each source is, in the order given."""
+        return [
+            GraphHealth(k.source.name, k.error, k.answered_ms, k.failures, sum(1 for _ in k.graph.edges()))
+            for k in self._known
+        ]
+
+    async def _read(self, known: _Known, now_ms: int) -> None:
+        try:
+            graph = await asyncio.wait_for(known.source.read(now_ms), self._timeout_s)
+        except TimeoutError:
+            _failed(known, f"no answer within {self._timeout_s:g} s")
+        except AiopsError as error:
+            _failed(known, str(error))
+        except Exception as error:  # noqa: BLE001 - a plug-in's fault must not take the others' edges
+            _failed(known, f"{type(error).__name__}: {error}", unforeseen=True)
+        else:
+            known.graph = graph if known.source.whole else known.graph.merged(graph)
+            known.answered_ms = now_ms
+            if known.error:
+                log.info("graph source answers again source=%s", known.source.name)
+            known.error = ""
+
+
+def _failed(known: _Known, error: str, *, unforeseen: bool = False) -> None:
+    """Count a failure and log it once per change."""
+    known.failures += 1
+    if error != known.error:
+        log.warning("graph source failed source=%s error=%s", known.source.name, error, exc_info=unforeseen)
+    known.error = error
