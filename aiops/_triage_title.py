@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from aiops.model import Anomaly, Event
+from aiops.model import Anomaly, Event, SeriesKey
 from aiops.words import factor, quantity
 
 _PAIN = {"errors": 3, "latency": 2, "traffic": 1, "saturation": 0}
@@ -45,14 +45,11 @@ def title(anomalies: Iterable[Anomaly], alerts: Iterable[Event], services: Itera
 def describe(anomaly: Anomaly) -> str:
     """An anomaly in a few words: "p95 latency 1.9 s (6.1x)".
 
-    >>> from aiops.model import SeriesKey
     >>> series = SeriesKey("latency_p95", "cart")
     >>> describe(Anomaly("a", series, "latency", "s", "up", True, 0, 0, None, 1.9, 0.31, 0.2, 0.4, 9.0, 2.0))
     'p95 latency 1.9 s (6.1x)'
     """
-    name = _signal(anomaly.series.signal)
-    if anomaly.series.peer and anomaly.series.service:
-        name += f" to {anomaly.series.peer}"
+    name = name_of(anomaly.series)
     if anomaly.went == "absent" or not math.isfinite(anomaly.value):
         return f"no more {name}"
     text = f"{name} {quantity(anomaly.value, anomaly.unit)}"
@@ -62,12 +59,15 @@ def describe(anomaly: Anomaly) -> str:
     return f"{text}, normally {quantity(anomaly.expected, anomaly.unit)}" if math.isfinite(anomaly.expected) else text
 
 
-def _signal(signal: str) -> str:
-    """`latency_p95` -> "p95 latency"; other signals with spaces for underscores."""
-    stem, _, last = signal.rpartition("_")
-    if stem.endswith("latency") and last[:1] in ("p", "m"):
-        return f"{last} {stem}".replace("_", " ")
-    return signal.replace("_", " ")
+def name_of(series: SeriesKey) -> str:
+    """The signal of a series as people say it.
+
+    >>> name_of(SeriesKey("client_latency_p95", "cart", "db")), name_of(SeriesKey("error_ratio", "cart"))
+    ('p95 client latency to db', 'error ratio')
+    """
+    stem, _, last = series.signal.rpartition("_")
+    name = f"{last} {stem}" if stem.endswith("latency") else series.signal
+    return name.replace("_", " ") + (f" to {series.peer}" if series.peer and series.service else "")
 
 
 def _worst_first(anomaly: Anomaly) -> tuple[int, float, int, str]:

@@ -1,1 +1,5 @@
-"""Who is told of an incident, and how."""
+"""Who is told of incidents."""
+
+from aiops.notifiers._base import Notifier, Receipt
+
+__all__ = ["Notifier", "Receipt"]

@@ -1,0 +1,198 @@
+"""Outbox -> notifiers.
+
+Rule 1. A notification leaves the outbox only when its receiver took it, refused it for good, or could not be reached
+for `give_up_s`; the last two stay visible as dead letters.
+Rule 2. Each receiver has a lane of its own: a slow one delays nobody else.
+Rule 3. A receiver hears of one incident in order: the next is not tried before the one ahead is done.
+Rule 4. A crash between sending and marking repeats a notification, with the same key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiops.errors import Reject, Retry, StoreError
+from aiops.notifiers import Notifier
+from aiops.stores import Outgoing, Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRules:
+    """How hard a receiver is tried. All in seconds; chosen, in the manner of Alertmanager's retries.
+
+    Parameters
+    ----------
+    first_s, longest_s : back-off after the first failure; it doubles with each one up to the longest
+    asked_s : a receiver's own Retry-After is honoured up to this
+    timeout_s : one attempt may take so long
+    give_up_s : a notification this old becomes a dead letter at its next failure
+    patience_s : `run_once` waits so long for lanes under way
+    idle_s : `run_once` is to be called again after so long at the latest
+    """
+
+    first_s: float = 2.0
+    longest_s: float = 300.0
+    asked_s: float = 3600.0
+    timeout_s: float = 30.0
+    give_up_s: float = 86_400.0
+    patience_s: float = 1.0
+    idle_s: float = 30.0
+
+
+class Delivery:
+    """Sends what is in the outbox.
+
+    Parameters
+    ----------
+    notifiers : by the name of the receiver
+    clock : the wall clock, unix ms
+    rng : spreads retries, so that receivers do not get all of them at once
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        notifiers: Mapping[str, Notifier],
+        clock: Callable[[], int],
+        rng: random.Random,
+        rules: DeliveryRules | None = None,
+    ) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter(
+            {(name, outcome): 0 for name in notifiers for outcome in ("sent", "retried", "dead")}
+        )
+        self.last_errors: dict[str, str] = {}
+        self._store = store
+        self._notifiers = dict(notifiers)
+        self._clock = clock
+        self._rng = rng
+        self._rules = rules or DeliveryRules()
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._held_ms: dict[str, int] = {}
+
+    async def run_once(self, now_ms: int) -> float:
+        """Send what is due.
+
+        Lanes that take longer than `patience_s` go on in the background; the next call does not start them twice.
+
+        Returns
+        -------
+        Seconds after which calling again makes sense
+
+        Raises
+        ------
+        StoreError : the outbox cannot be read or marked; what is not marked is sent again, with the same key
+        """
+        waiting = await asyncio.to_thread(self._store.waiting)
+        longest_ms = now_ms + self._longest_hold_ms
+        self._held_ms = {name: at for name, at in self._held_ms.items() if now_ms < at <= longest_ms}
+        for receiver in waiting:
+            if receiver not in self._lanes and receiver not in self._held_ms:
+                self._lanes[receiver] = asyncio.create_task(self._lane(receiver, now_ms), name=f"lane {receiver}")
+        if self._lanes:
+            await asyncio.wait(self._lanes.values(), timeout=self._rules.patience_s)
+        self._collect()
+        return await self._wait_s(now_ms)
+
+    @property
+    def _longest_hold_ms(self) -> int:
+        """A hold that ends later was set by a clock that was wrong."""
+        return round(self._rules.asked_s * 1000)
+
+    async def close(self) -> None:
+        """Stop the lanes and let go of the notifiers. What was under way stays in the outbox."""
+        for task in self._lanes.values():
+            task.cancel()
+        await asyncio.gather(*self._lanes.values(), return_exceptions=True)
+        self._lanes.clear()
+        for notifier in self._notifiers.values():
+            await notifier.close()
+
+    def _collect(self) -> None:
+        """Forget lanes that have ended; raise what ended one."""
+        ended = [task for task in self._lanes.values() if task.done()]
+        self._lanes = {name: task for name, task in self._lanes.items() if not task.done()}
+        faults = [fault for task in ended if (fault := task.exception()) is not None]
+        if faults:
+            raise faults[0]
+
+    async def _wait_s(self, now_ms: int) -> float:
+        waiting = await asyncio.to_thread(self._store.waiting)
+        due = {name: max(due_ms, self._held_ms.get(name, 0)) for name, due_ms in waiting.items()}
+        times = [max(0.0, (due_ms - now_ms) / 1000) for name, due_ms in due.items() if name not in self._lanes]
+        busy = [self._rules.patience_s] if self._lanes else []
+        return min([*times, *busy, self._rules.idle_s])
+
+    async def _lane(self, receiver: str, now_ms: int) -> None:
+        """Send what is due to one receiver until nothing is."""
+        while due := await asyncio.to_thread(self._store.pending, now_ms, 100, receiver):
+            for row in due:
+                if self._held_ms.get(receiver, now_ms) > max(now_ms, self._clock()):
+                    return
+                await self._deliver(row, now_ms)
+
+    async def _deliver(self, row: Outgoing, now_ms: int) -> None:
+        note, store = row.notification, self._store
+        notifier = self._notifiers.get(note.receiver)
+        try:
+            await self._send(notifier, row)
+        except Retry as error:
+            await self._retry(row, error, max(now_ms, self._clock()))
+        except Reject as error:
+            await self._bury(row, str(error))
+        else:
+            await asyncio.to_thread(store.done, note.key)
+            self.last_errors.pop(note.receiver, None)
+            self.counts[note.receiver, "sent"] += 1
+            log.info(
+                "notification sent receiver=%s reason=%s incident=%s", note.receiver, note.reason, note.incident.id
+            )
+
+    async def _send(self, notifier: Notifier | None, row: Outgoing) -> None:
+        if notifier is None:
+            raise Reject("no receiver of this name is configured")
+        try:
+            async with asyncio.timeout(self._rules.timeout_s):
+                await notifier.send(row.notification)
+        except TimeoutError as error:
+            raise Retry(f"no answer within {self._rules.timeout_s:g} s") from error
+        except (Retry, Reject, StoreError):
+            raise
+        except Exception as error:
+            # A notifier with a fault must not stop the others; what it says may hold secrets, so only its kind is told.
+            raise Retry(f"the notifier failed: {type(error).__name__}") from error
+
+    async def _retry(self, row: Outgoing, error: Retry, now_ms: int) -> None:
+        note = row.notification
+        if now_ms - note.created_ms >= self._rules.give_up_s * 1000:
+            await self._bury(row, f"given up after {row.attempts + 1} attempts: {error.reason}")
+            return
+        asked_s = min(error.after_s, self._rules.asked_s)
+        wait_s = max(self._back_off_s(row.attempts), asked_s)
+        if asked_s > 0:
+            # Who asks us to wait means all messages, not this one.
+            self._held_ms[note.receiver] = now_ms + round(asked_s * 1000)
+        # The same failure again and again is one line in the log.
+        if self.last_errors.get(note.receiver) != error.reason:
+            log.warning("notification delayed receiver=%s reason=%s", note.receiver, error.reason)
+        self.last_errors[note.receiver] = error.reason
+        self.counts[note.receiver, "retried"] += 1
+        await asyncio.to_thread(self._store.retry_at, note.key, now_ms + round(wait_s * 1000), error.reason)
+
+    async def _bury(self, row: Outgoing, reason: str) -> None:
+        note = row.notification
+        log.error("notification lost receiver=%s key=%s reason=%s", note.receiver, note.key, reason)
+        self.last_errors[note.receiver] = reason
+        self.counts[note.receiver, "dead"] += 1
+        await asyncio.to_thread(self._store.dead, note.key, reason)
+
+    def _back_off_s(self, attempts: int) -> float:
+        """Between half and all of the doubled time."""
+        full_s = min(self._rules.longest_s, self._rules.first_s * 2.0 ** min(attempts, 30))
+        return full_s * (0.5 + 0.5 * self._rng.random())
