@@ -35,15 +35,17 @@ class GraphHealth:
 
 @dataclass(slots=True)
 class _Known:
+    """What one source has told: when each edge was last seen, and how it is."""
+
     source: GraphSource
-    graph: ServiceGraph = field(default_factory=ServiceGraph)
+    seen_ms: dict[tuple[str, str], int] = field(default_factory=dict)
     error: str = ""
     answered_ms: int | None = None
     failures: int = 0
 
 
 class GraphKeeper:
-    """Reads all sources, merges them, and forgets edges nobody has seen for long.
+    """Reads all sources, merges their edges, and forgets those nobody has seen for long.
 
     A source that fails keeps its last good answer until its edges are too old; what somebody declared (a source whose
     answers are whole) does not grow old.
@@ -72,20 +74,18 @@ class GraphKeeper:
     async def refresh(self, now_ms: int) -> ServiceGraph:
         """Read all sources at once and give the merged graph; never raises for a source that fails."""
         await asyncio.gather(*(self._read(known, now_ms) for known in self._known))
-        merged = ServiceGraph()
+        oldest_ms = now_ms - round(self._max_age_s * 1000)
+        self.graph = ServiceGraph()
         for known in self._known:
             if not known.source.whole:
-                known.graph = known.graph.without_older(now_ms - round(self._max_age_s * 1000))
-            merged = merged.merged(known.graph)
-        self.graph = merged
-        return merged
+                known.seen_ms = {edge: seen_ms for edge, seen_ms in known.seen_ms.items() if seen_ms >= oldest_ms}
+            for (caller, callee), seen_ms in known.seen_ms.items():
+                self.graph.add(caller, callee, seen_ms)
+        return self.graph
 
     def health(self) -> list[GraphHealth]:
         """How each source is, in the order given."""
-        return [
-            GraphHealth(k.source.name, k.error, k.answered_ms, k.failures, sum(1 for _ in k.graph.edges()))
-            for k in self._known
-        ]
+        return [GraphHealth(k.source.name, k.error, k.answered_ms, k.failures, len(k.seen_ms)) for k in self._known]
 
     async def _read(self, known: _Known, now_ms: int) -> None:
         try:
@@ -97,11 +97,20 @@ class GraphKeeper:
         except Exception as error:  # noqa: BLE001 - a plug-in's fault must not take the others' edges
             _failed(known, f"{type(error).__name__}: {error}", unforeseen=True)
         else:
-            known.graph = graph if known.source.whole else known.graph.merged(graph)
+            _learn(known, graph)
             known.answered_ms = now_ms
             if known.error:
                 log.info("graph source answers again source=%s", known.source.name)
             known.error = ""
+
+
+def _learn(known: _Known, graph: ServiceGraph) -> None:
+    if known.source.whole:
+        known.seen_ms = {}
+    # Straight from networkx: sorting the edges of every answer is most of the time of a refresh otherwise.
+    for caller, callee, data in graph.digraph.edges(data=True):
+        edge = (caller, callee)
+        known.seen_ms[edge] = max(data["seen_ms"], known.seen_ms.get(edge, 0))
 
 
 def _failed(known: _Known, error: str, *, unforeseen: bool = False) -> None:
