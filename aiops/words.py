@@ -179,3 +179,8 @@ def clock(time_ms: int) -> str:
     """Date and minute for people: `14 Nov 22:13 UTC`."""
     iso = moment(time_ms)
     return iso if iso.endswith("ms") else datetime.fromisoformat(iso).strftime("%-d %b %H:%M UTC")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: `no alerts`, `1 alert`, `2 alerts`."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"

@@ -25,6 +25,16 @@ NAME_LIMIT_BYTES = 256
 URL_LIMIT_BYTES = 2048
 LABELS_LIMIT = 64
 CUT_MARK = "… [cut]"
+REASONS = (
+    "unreadable",
+    "severity none",
+    "not about a service",
+    "type not understood",
+    "labels over the limit",
+    "truncated by the sender",
+)
+"""Why something may be left out; metrics start at zero for each."""
+
 MAX_TIME_MS = 4_102_444_800_000
 """2100-01-01: a later time is a mistake in units."""
 
@@ -133,7 +143,8 @@ def time_ms(value: str | float, where: str) -> int:
     if isinstance(value, str):
         result = rfc3339_ms(value, where)
     else:
-        result = int(value * 1000 if value < _SECONDS_BELOW else value)
+        # Infinity and NaN have no integer; they are outside in any case.
+        result = int(value * 1000 if value < _SECONDS_BELOW else value) if 0 < value < MAX_TIME_MS else 0
     if not 0 < result < MAX_TIME_MS:
         raise InputError(f"{where}: must lie between 1970 and 2100, got {clean(str(value), 40)}")
     return result

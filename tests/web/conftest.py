@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import httpx
 import pytest
 
-from aiops.model import Anomaly, Event, Incident, SeriesKey
+from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
+from aiops.telemetry import Telemetry
+from aiops.web._base import WebSettings
+from aiops.web.app import build_app
 from rca import Change, Evidence, Ranking, ServiceGraph, Suspect
 
 START_MS = 1_700_000_000_000
@@ -115,3 +121,59 @@ class Sample:
 @pytest.fixture(scope="session")
 def sample() -> Sample:
     return Sample()
+
+
+@dataclass
+class FakeBackend:
+    """A service that remembers what it was given and fails as it is told to."""
+
+    written: list[tuple[bytes, Mapping[str, str]]] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
+    fail: Exception | None = None
+    reasons: list[str] = field(default_factory=list)
+    known: list[Incident] = field(default_factory=lambda: [INCIDENT])
+    asked: list[tuple[Status | None, str, int, int]] = field(default_factory=list)
+
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
+        if self.fail:
+            raise self.fail
+        self.written.append((body, headers))
+
+    async def events(self, events: list[Event]) -> None:
+        if self.fail:
+            raise self.fail
+        self.told.extend(events)
+
+    def incidents(self, status: Status | None, service: str, since_ms: int, limit: int) -> list[Incident]:
+        if self.fail:
+            raise self.fail
+        self.asked.append((status, service, since_ms, limit))
+        return self.known[:limit]
+
+    def incident(self, incident_id: str) -> Incident | None:
+        return next((i for i in self.known if i.id == incident_id), None)
+
+    def ready(self) -> list[str]:
+        return self.reasons
+
+    def metrics(self) -> bytes:
+        return b"aiops_build_info 1\n"
+
+    def graph(self) -> ServiceGraph:
+        return GRAPH
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return FakeBackend()
+
+
+@pytest.fixture
+def client(backend: FakeBackend) -> Callable[..., httpx.AsyncClient]:
+    """Make a client of an application with given settings; the clock stands 245 s after the sample's start."""
+
+    def make(telemetry: Telemetry | None = None, **settings: Any) -> httpx.AsyncClient:
+        app = build_app(backend, WebSettings(**settings), telemetry=telemetry, clock=lambda: START_MS / 1000 + 245)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+    return make

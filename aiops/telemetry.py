@@ -1,0 +1,236 @@
+"""Own metrics in a registry of our own, log lines, and health: how the service tells about itself.
+
+Every metric starts at zero for every label it can have, so that a rate or an alert on it works from the first scrape.
+Label values come from fixed lists and from settings, never from data.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, get_args
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from aiops import __version__
+from aiops._health import Condition, Health
+from aiops._logs import setup_logging
+from aiops._scores import ScoreCollector, ScoreRow
+from aiops.events import REASONS, Received
+from aiops.model import Anomaly, Event, EventKind, Incident, Kind, Status
+from aiops.sources._base import Batch
+
+Result = Literal["sent", "retried", "rejected"]
+"""What came of one attempt to notify."""
+
+EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
+RECEIVING = ("alertmanager", "grafana", "events")
+ENDPOINTS = (
+    *("write", "alertmanager", "grafana", "events", "incidents", "incident", "graph"),
+    *("healthy", "ready", "metrics", "overview", "detail", "other"),
+)
+ANSWERS = ("ok", "refused", "overloaded", "failed", "gone")
+
+# A cycle takes milliseconds when all is well and must stay far below the step of the data, usually 15-60 s.
+_CYCLE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Telemetry:
+    """The service's own metrics.
+
+    Parameters
+    ----------
+    max_score_series : series shown as `anomaly_score`; those with the highest scores come first
+    clock : wall time, unix seconds
+    """
+
+    def __init__(self, *, max_score_series: int = 1000, clock: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._max_score_series = max_score_series
+        self._snapshot_s = clock()
+        self._live: dict[str, Status] = {}
+        self._anomalies: set[str] = set()
+        ProcessCollector(registry=self.registry)
+        self._make_source_metrics()
+        self._make_machine_metrics()
+        self._make_edge_metrics()
+
+    # -- making them, at zero
+
+    def _make_source_metrics(self) -> None:
+        self._samples = self._counter("samples", "Samples taken.", "source")
+        self._dropped = self._counter("samples_dropped", "Samples left out, and why.", "source", "reason")
+        self._watched = self._gauge("watched_series", "Series that are watched.", "source")
+        self._lag = self._gauge("cycle_lag_seconds", "How far the data processed last is behind the clock.", "source")
+        self._up = self._gauge("source_up", "1 while the source gives data.", "source")
+
+    def _make_machine_metrics(self) -> None:
+        self._cycle = Histogram(
+            "aiops_cycle_duration_seconds",
+            "Time from a batch to its effects being stored.",
+            buckets=_CYCLE_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._found = self._counter("anomalies", "Anomalies that began.", "kind", known=[[k] for k in get_args(Kind)])
+        self._moved = self._counter(
+            "incidents", "Incidents that reached a status.", "status", known=[[s] for s in get_args(Status)]
+        )
+        self._open = self._gauge("incidents_open", "Incidents that are open now, flapping ones too.")
+        self._rankings_failed = self._counter("rankings_failed", "Rankings that ended in an error.")
+        self._store_errors = self._counter("store_errors", "Reads and writes of the store that failed.")
+        age = self._gauge("snapshot_age_seconds", "Time since the detectors were last saved.")
+        age.set_function(lambda: self._clock() - self._snapshot_s)
+        build = self._gauge("build_info", "Constant 1, labelled with versions.", "version", "python")
+        build.labels(__version__, platform.python_version()).set(1)
+
+    def _make_edge_metrics(self) -> None:
+        self._notified = self._counter("notifications", "Attempts to notify.", "receiver", "result")
+        self._pending = self._gauge("outbox_pending", "Notifications waiting to be delivered.")
+        self._dead = self._gauge("outbox_dead", "Notifications given up on.")
+        events = [[source, kind] for source in EVENT_SOURCES for kind in get_args(EventKind)]
+        self._events = self._counter("events", "Events taken.", "source", "kind", known=events)
+        rejects = [[source, reason] for source in RECEIVING for reason in REASONS]
+        self._rejects = self._counter("events_rejected", "Parts left out.", "source", "reason", known=rejects)
+        answers = [[endpoint, answer] for endpoint in ENDPOINTS for answer in ANSWERS]
+        self._requests = self._counter("http_requests", "Requests answered.", "endpoint", "result", known=answers)
+
+    def _counter(self, name: str, text: str, *labels: str, known: Iterable[Iterable[str]] = ()) -> Counter:
+        counter = Counter(f"aiops_{name}", text, labels, registry=self.registry)
+        for values in known:
+            counter.labels(*values)
+        return counter
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"aiops_{name}", text, labels, registry=self.registry)
+
+    # -- announcing what has labels of its own
+
+    def add_source(self, source: str, *, watched: Callable[[], int] | None = None, reasons: Iterable[str] = ()) -> None:
+        """Announce a source, how to ask for the number of its series, and why it may drop samples."""
+        self._samples.labels(source)
+        self._lag.labels(source)
+        self._up.labels(source)
+        gauge = self._watched.labels(source)
+        if watched is not None:
+            gauge.set_function(watched)
+        for reason in reasons:
+            self._dropped.labels(source, reason)
+
+    def add_receiver(self, receiver: str) -> None:
+        """Announce somebody who is notified."""
+        for result in get_args(Result):
+            self._notified.labels(receiver, result)
+
+    def add_scores(self, rows: Callable[[], Iterable[ScoreRow]]) -> None:
+        """Show anomaly scores; `rows` is asked at every scrape."""
+        self.registry.register(ScoreCollector(rows, self._max_score_series))
+
+    # -- counting
+
+    def batch(self, source: str, batch: Batch, found: Iterable[Anomaly] = ()) -> None:
+        """Count a batch that was processed and the anomalies that began in it."""
+        self._samples.labels(source).inc(sum(int(np.count_nonzero(~np.isnan(b.values))) for b in batch.blocks))
+        self._lag.labels(source).set(max(0.0, self._clock() - batch.position / 1000))
+        self._up.labels(source).set(1)
+        for anomaly in found:
+            self._anomaly(anomaly)
+
+    def _anomaly(self, anomaly: Anomaly) -> None:
+        if anomaly.id not in self._anomalies:
+            self._found.labels(anomaly.kind).inc()
+            self._anomalies.add(anomaly.id)
+        if anomaly.ended_ms is not None:
+            self._anomalies.discard(anomaly.id)
+
+    def dropped(self, source: str, reason: str, count: int = 1) -> None:
+        """Count samples that were left out."""
+        self._dropped.labels(source, reason).inc(count)
+
+    def watched(self, source: str, count: int) -> None:
+        """Say how many series a source has, if it was announced without a way to ask."""
+        self._watched.labels(source).set(count)
+
+    def source_up(self, source: str, *, up: bool) -> None:
+        """Say whether a source gives data."""
+        self._up.labels(source).set(float(up))
+
+    def cycle(self, duration_s: float) -> None:
+        """Note how long a cycle took."""
+        self._cycle.observe(duration_s)
+
+    def incident(self, incident: Incident) -> None:
+        """Note the status of an incident; the same one twice counts once."""
+        if self._live.get(incident.id) != incident.status:
+            self._moved.labels(incident.status).inc()
+        self._live[incident.id] = incident.status
+        if incident.status == "resolved":
+            del self._live[incident.id]
+        self._open.set(sum(status in ("open", "flapping") for status in self._live.values()))
+
+    def ranking_failed(self) -> None:
+        """Count a ranking that ended in an error."""
+        self._rankings_failed.inc()
+
+    def store_error(self) -> None:
+        """Count a failed read or write of the store."""
+        self._store_errors.inc()
+
+    def snapshot_taken(self) -> None:
+        """Note that the detectors were saved just now."""
+        self._snapshot_s = self._clock()
+
+    def notified(self, receiver: str, result: Result) -> None:
+        """Count an attempt to notify."""
+        self._notified.labels(receiver, result).inc()
+
+    def outbox(self, pending: int, dead: int) -> None:
+        """Say how many notifications wait and how many were given up on."""
+        self._pending.set(pending)
+        self._dead.set(dead)
+
+    def event(self, event: Event) -> None:
+        """Count an event; a source that is not one of ours is "other": senders choose those names."""
+        source = event.source if event.source in EVENT_SOURCES else "other"
+        self._events.labels(source, event.kind).inc()
+
+    def told(self, receiving: Literal["alertmanager", "grafana", "events"], got: Received) -> None:
+        """Count what was left out of a request."""
+        for reason, count in got.rejects:
+            self._rejects.labels(receiving, reason).inc(count)
+
+    def answered(self, endpoint: str, status: int) -> None:
+        """Count a request by how it was answered; status 0 = not at all."""
+        known = endpoint if endpoint in ENDPOINTS else "other"
+        self._requests.labels(known, _answer(status)).inc()
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(_WithoutCreated(self.registry))
+
+
+def _answer(status: int) -> str:
+    if status == 0:
+        return "gone"
+    if status == 503:
+        return "overloaded"
+    return "failed" if status >= 500 else "refused" if status >= 400 else "ok"
+
+
+class _WithoutCreated(Collector):
+    """The same metrics without `_created`: twice the series for a time nobody asks for."""
+
+    def __init__(self, inner: CollectorRegistry) -> None:
+        self._inner = inner
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._inner.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+__all__ = ["Condition", "Health", "Result", "ScoreRow", "Telemetry", "setup_logging"]

@@ -1,0 +1,113 @@
+"""Routes that answer programs: incidents and the service graph as JSON, health, own metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from aiops import words
+from aiops.errors import InputError
+from aiops.events import time_ms
+from aiops.model import Status
+from aiops.web._base import Backend
+from aiops.web.guard import problem
+from aiops.web.render import incident_dict
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+"""Both chosen: an incident is a few KB of JSON."""
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which incidents are asked for."""
+
+    status: Status | None = None
+    service: str = ""
+    since_ms: int = 0
+    limit: int = DEFAULT_LIMIT
+
+
+def asked(query: dict[str, str]) -> Asked:
+    """Read the query of the list of incidents.
+
+    >>> asked({"status": "open", "limit": "5"})
+    Asked(status='open', service='', since_ms=0, limit=5)
+
+    Raises
+    ------
+    InputError : naming the parameter, also for an unknown one: a filter that is not applied misleads
+    """
+    for key in query:
+        if key not in ("status", "service", "since", "limit"):
+            raise InputError(f"{key}: no such parameter; there are status, service, since, limit")
+    status = next((s for s in get_args(Status) if s == query.get("status")), None)
+    if query.get("status") and status is None:
+        raise InputError(f"status: must be one of {', '.join(get_args(Status))}")
+    since = query.get("since", "")
+    since_ms = time_ms(float(since) if since.replace(".", "", 1).isdecimal() else since, "since") if since else 0
+    limit = query.get("limit", str(DEFAULT_LIMIT))
+    if not (limit.isdecimal() and len(limit) < 10 and 1 <= int(limit) <= MAX_LIMIT):
+        raise InputError(f"limit: must be a whole number from 1 to {MAX_LIMIT}")
+    return Asked(status, query.get("service", ""), since_ms, int(limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Endpoints that are read by programs."""
+
+    backend: Backend
+
+    def routes(self) -> list[Route]:
+        """All routes that answer programs."""
+        return [
+            Route("/api/v1/incidents", self.incidents),
+            Route("/api/v1/incidents/{id}", self.incident),
+            Route("/api/v1/graph", self.graph),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+            Route("/metrics", self.metrics),
+        ]
+
+    async def incidents(self, request: Request) -> Response:
+        """Incidents, newest first."""
+        want = asked(dict(request.query_params))
+        found = self.backend.incidents(want.status, want.service, want.since_ms, want.limit)
+        return _json({"incidents": [incident_dict(incident) for incident in found]})
+
+    async def incident(self, request: Request) -> Response:
+        """One incident."""
+        found = self.backend.incident(request.path_params["id"])
+        return problem(404, "no such incident") if found is None else _json(incident_dict(found))
+
+    async def graph(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """Services and calls between them."""
+        graph = self.backend.graph()
+        edges = [{"caller": a, "callee": b, "seen_at": words.moment(seen_ms)} for a, b, seen_ms in graph.edges()]
+        return _json({"services": graph.services(), "edges": edges})
+
+    async def healthy(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """The process answers."""
+        return PlainTextResponse("healthy\n")
+
+    async def ready(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """Whether the service does its work, and if not, why."""
+        reasons = self.backend.ready()
+        if not reasons:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("".join(f"{reason}\n" for reason in ("not ready", *reasons)), 503)
+
+    async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """Own metrics and anomaly scores."""
+        return Response(self.backend.metrics(), headers={"content-type": _METRICS_TYPE})
+
+
+def _json(content: object) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")

@@ -1,0 +1,85 @@
+"""The HTTP side as one application: receivers, API and pages over a backend."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from aiops.errors import AiopsError, InputError, TooLarge, UnsupportedMedia
+from aiops.telemetry import Telemetry
+from aiops.web._base import Backend, WebSettings
+from aiops.web.api import Api
+from aiops.web.guard import Guard, problem
+from aiops.web.intake import Intake
+from aiops.web.pages import Pages
+from aiops.web.receivers import Receivers
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+"""What a sender is asked to wait when we are behind; Prometheus' own back-off reaches the same 5 s."""
+
+
+def build_app(
+    backend: Backend,
+    settings: WebSettings,
+    *,
+    telemetry: Telemetry | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Starlette:
+    """Build the application.
+
+    Parameters
+    ----------
+    telemetry : where requests and events are counted; None = a private one that nobody sees
+    clock : wall time, unix seconds
+    """
+    metrics = telemetry or Telemetry()
+    intake = Intake(settings.max_held_bytes, settings.body_timeout_s)
+    pages = Pages(backend, settings.refresh_s, clock)
+    receivers = Receivers(backend, settings, intake, clock, metrics.told)
+    guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered)
+    return Starlette(
+        routes=[*receivers.routes(), *Api(backend).routes(), *pages.routes()],
+        middleware=[guard],
+        exception_handlers={
+            AiopsError: _refused,
+            HTTPException: _no_such_route,
+            ClientDisconnect: _gone,
+        },
+    )
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Turn one of our errors into an answer the sender acts rightly on."""
+    status = _status(error, is_write=request.url.path == "/api/v1/write")
+    log.warning("request refused path=%s status=%d reason=%s", request.url.path, status, str(error)[:200])
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(status, str(error)[:1000], headers)
+
+
+def _status(error: Exception, *, is_write: bool) -> int:
+    if isinstance(error, UnsupportedMedia):
+        return 415
+    if isinstance(error, TooLarge) and not is_write:
+        return 413
+    # Senders of remote_write know 400 as "wrong for good"; some try again after a 413.
+    return 400 if isinstance(error, InputError) else 503
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the shape of a handler
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail.lower(), dict(error.headers or {}))
+
+
+async def _gone(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the shape of a handler
+    log.info("sender went away path=%s", request.url.path)
+    return problem(400, "the body did not arrive")

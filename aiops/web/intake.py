@@ -1,0 +1,71 @@
+"""Bodies of requests, read within limits.
+
+Rule 1: a body over its limit is refused before it is decompressed or parsed.
+Rule 2: it is still read to its end, within reason: a sender that is cut off while it sends sees a broken connection
+instead of our answer, and tries the same request for ever.
+Rule 3: all bodies together stay under a limit; beyond it senders are told to come again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+
+from aiops.errors import Overloaded, TooLarge, UnsupportedMedia
+
+# Chosen: a sender that is this far over the limit is broken or hostile, and may see a broken connection.
+_READ_ANYWAY = 4
+
+
+class Intake:
+    """Counts what is held of requests under way."""
+
+    def __init__(self, max_held_bytes: int, timeout_s: float) -> None:
+        self.held_bytes = 0
+        self._max_held_bytes = max_held_bytes
+        self._timeout_s = timeout_s
+
+    @asynccontextmanager
+    async def body(self, request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
+        """The body of a request, counted as held until the block ends.
+
+        Raises
+        ------
+        TooLarge : over `limit_bytes`
+        Overloaded : too much is held already, or the sender was too slow
+        starlette.requests.ClientDisconnect : the sender has gone
+        """
+        chunks = list[bytes]()
+        size_bytes = 0
+        try:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    async for chunk in request.stream():
+                        size_bytes += len(chunk)
+                        if size_bytes > _READ_ANYWAY * limit_bytes:
+                            break
+                        if size_bytes <= limit_bytes:
+                            chunks.append(chunk)
+                            self._hold(len(chunk))
+            except TimeoutError:
+                raise Overloaded(f"the body did not arrive within {self._timeout_s:g} s") from None
+            if size_bytes > limit_bytes:
+                raise TooLarge(f"body: must be at most {limit_bytes} bytes")
+            yield b"".join(chunks)
+        finally:
+            self.held_bytes -= sum(map(len, chunks))
+
+    def _hold(self, size_bytes: int) -> None:
+        self.held_bytes += size_bytes
+        if self.held_bytes > self._max_held_bytes:
+            raise Overloaded("too many requests at once")
+
+
+def refuse_encoded(request: Request) -> None:
+    """Raise UnsupportedMedia for a compressed body where none is read."""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMedia("Content-Encoding: send the body uncompressed")

@@ -1,0 +1,95 @@
+"""Routes that take something: samples, alerts, events.
+
+A sender's rules decide the answers. remote_write and Alertmanager try again after 5xx and drop after 4xx: so what is
+wrong for good is 4xx, and what may work later is 503, never 429 (most senders drop on it) and never 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from aiops.events import Received, alertmanager, grafana, posted
+from aiops.web._base import Backend, WebSettings
+from aiops.web.guard import problem
+from aiops.web.intake import Intake, refuse_encoded
+
+Told = Callable[[Literal["alertmanager", "grafana", "events"], Received], None]
+"""Told what came in by which route, for the metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receivers:
+    """Endpoints of everything that is pushed to us."""
+
+    backend: Backend
+    settings: WebSettings
+    intake: Intake
+    clock: Callable[[], float]
+    told: Told
+
+    def routes(self) -> list[Route]:
+        """All routes that take a body."""
+        return [
+            Route("/api/v1/write", self.write, methods=["POST"]),
+            Route("/api/v1/events", self.events, methods=["POST"]),
+            Route("/webhooks/alertmanager", self.alertmanager, methods=["POST"]),
+            Route("/webhooks/grafana", self.grafana, methods=["POST", "PUT"]),
+        ]
+
+    async def write(self, request: Request) -> Response:
+        """Samples by remote_write: 204, or why not."""
+        async with self.intake.body(request, self.settings.max_write_bytes) as body:
+            await self.backend.write(body, dict(request.headers))
+        return Response(status_code=204)
+
+    async def alertmanager(self, request: Request) -> Response:
+        """Alerts of an Alertmanager."""
+        async with self._body(request) as body:
+            got = alertmanager.read(body, self._now_ms(), self.settings.service_labels)
+            return await self._taken("alertmanager", got)
+
+    async def grafana(self, request: Request) -> Response:
+        """Alerts of a Grafana, signed if a secret is set."""
+        async with self._body(request) as body:
+            if not self._signed(request, body):
+                return problem(401, "the signature is missing, wrong or too old")
+            got = grafana.read(body, self._now_ms(), self.settings.service_labels)
+            return await self._taken("grafana", got)
+
+    async def events(self, request: Request) -> Response:
+        """Deploys and other changes; answered with the ids they are known by."""
+        async with self._body(request) as body:
+            got = posted.read(body, request.headers, self._now_ms(), self.settings.service_labels)
+            return await self._taken("events", got)
+
+    def _body(self, request: Request) -> AbstractAsyncContextManager[bytes]:
+        refuse_encoded(request)
+        return self.intake.body(request, self.settings.max_event_bytes)
+
+    def _signed(self, request: Request, body: bytes) -> bool:
+        return not self.settings.grafana_secret or grafana.signed(
+            body,
+            request.headers,
+            self.settings.grafana_secret.reveal(),
+            self.clock(),
+            header=self.settings.grafana_signature_header,
+            timestamp_header=self.settings.grafana_timestamp_header,
+        )
+
+    async def _taken(self, route: Literal["alertmanager", "grafana", "events"], got: Received) -> Response:
+        if got.events:
+            await self.backend.events(list(got.events))
+        self.told(route, got)
+        answer = {"ids": [event.id for event in got.events], "rejected": dict(got.rejects)}
+        return Response(msgspec.json.encode(answer), 202, media_type="application/json")
+
+    def _now_ms(self) -> int:
+        return int(self.clock() * 1000)
