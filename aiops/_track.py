@@ -11,8 +11,8 @@ Rule 4. After `accept_s` the new level is the normal one.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -86,10 +86,6 @@ class Track:
     def ended_ms(self) -> int:
         """The first moment that was normal again."""
         return self.back_ms or self.seen_ms
-
-    def state(self) -> dict[str, Any]:
-        """All fields, for a restart."""
-        return asdict(self)
 
     def _is_out(self, value: float, signal: Signal) -> bool:
         if self.went == "absent":

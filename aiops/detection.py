@@ -7,14 +7,14 @@ one, so that the rest of the block costs one comparison a sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiops._track import Row, Track, TrackRules, matters, way
-from aiops.model import F64, I64, Anomaly, Block
+from aiops.model import F64, I64, Anomaly, Block, SeriesKey, Signal
 from aiops.series import SeriesTable, anomaly_id
 from aiops.words import clock, how_rare, quantity
 from detectors.absence import Absence
@@ -39,6 +39,15 @@ class DetectionRules:
     page_budget_per_30d: float = 1.0
     evidence_budget_per_30d: float = 8.0
     track: TrackRules = field(default_factory=TrackRules)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A deviation being watched, with all that a restart needs."""
+
+    series: SeriesKey
+    signal: Signal
+    track: Track
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,20 +109,27 @@ class Detection:
             found += self._follow(column, rows, missing[:, column])
         return sorted(found, key=lambda a: (a.updated_ms, a.id))
 
-    def active(self) -> list[dict[str, object]]:
-        """The deviations being watched, as plain values; small, saved with every cycle."""
-        return [{**track.state(), "series": str(self.table.key(c))} for c, track in sorted(self._tracks.items())]
+    def active(self) -> list[Watched]:
+        """The deviations being watched; small, saved with every cycle."""
+        return [
+            Watched(self.table.key(column), self.table.signal(column), track)
+            for column, track in sorted(self._tracks.items())
+        ]
 
-    def resume(self, saved: list[dict[str, object]]) -> None:
-        """Go on watching what `active` gave before a restart; series that are no longer known are left out."""
-        numbers = {str(key): i for i, (key, _) in enumerate(self.table.items())}
+    def resume(self, saved: Sequence[Watched]) -> None:
+        """Go on watching what `active` gave before a restart, also what has not been seen again yet."""
         self._tracks = {}
         for one in saved:
-            column = numbers.get(str(one["series"]))
-            if column is not None:
-                fields = {k: v for k, v in one.items() if k not in ("series", "column", "detectors")}
-                spoke = tuple((str(name), float(s)) for name, s in one["detectors"])  # type: ignore[attr-defined]
-                self._tracks[column] = Track(column=column, detectors=spoke, **fields)  # type: ignore[arg-type]
+            column = self.table.add(one.series, one.signal)
+            if column >= 0:
+                self._tracks[column] = replace(one.track, column=column)
+
+    def border_scores(self) -> F64:
+        """How many times rarer than its budget each series' latest row is, (n,); 1.0 = border, NaN = no opinion."""
+        if self.view is None:
+            return np.full(len(self.table), np.nan)
+        over = self.view.rarity - self._thresholds[: len(self.view.rarity)]
+        return np.asarray(10.0 ** np.clip(over, -3.0, 3.0))
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays."""
@@ -155,7 +171,7 @@ class Detection:
             missing = np.full_like(missing, np.nan)
         self.last_ms = int(times[-1])
         self._verdicts = verdicts
-        last = (verdicts.rarity[-1], verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
+        last = (level_rarity(verdicts.rarity[-1]), verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
         self.view = View(self.last_ms, *last)
         return level_rarity(verdicts.rarity), verdicts.surprise, missing
 
@@ -185,7 +201,7 @@ class Detection:
         went = way(row.value, lower, upper, signal)
         if went is None or not matters(row.value, expected, signal):
             return None
-        quick = row.rarity >= self._thresholds[column] + 1.0
+        quick = bool(row.rarity >= self._thresholds[column] + 1.0)
         spoke = tuple(sorted(self.bank.spoke(column).items(), key=lambda kv: (-kv[1], kv[0])))
         return Track(column, went, row.time_ms, expected, lower, upper, quick, detectors=spoke)
 

@@ -1,0 +1,78 @@
+"""The running service as its HTTP side sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from aiops._scores import ScoreRow
+from aiops.errors import InputError
+from aiops.model import Event, Incident, Status
+from aiops.pipeline import Pipeline
+from aiops.sources._pushed_samples import WriteLimits
+from aiops.sources.push import PushSource
+from aiops.sources.remote_write import decode
+from aiops.stores import Store
+from aiops.telemetry import Health, Telemetry
+from rca import ServiceGraph
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceBackend:
+    """Answers from the store what was saved, from memory what is being watched.
+
+    Parameters
+    ----------
+    push : where pushed samples go; None = not accepted
+    wake : tells the runner that the inbox has something
+    """
+
+    store: Store
+    pipeline: Pipeline
+    telemetry: Telemetry
+    health: Health
+    wake: Callable[[], None]
+    push: PushSource | None = None
+    write_limits: WriteLimits = field(default_factory=WriteLimits)
+
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Take a remote_write request."""
+        if self.push is None:
+            raise InputError("remote_write is switched off here: set push.enabled to true")
+        self.push.offer(decode(body, headers, self.write_limits, known=self.push.known))
+
+    async def events(self, events: list[Event]) -> None:
+        """Put events into the inbox; they are durable when this returns."""
+        await asyncio.to_thread(self.store.put_events, events)
+        self.wake()
+
+    def incidents(self, status: Status | None, service: str, since_ms: int, limit: int) -> list[Incident]:
+        """Saved incidents, latest start first."""
+        return self.store.incidents(status=status, service=service or None, since_ms=since_ms or None, limit=limit)
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One saved incident."""
+        return self.store.incident(incident_id)
+
+    def ready(self) -> list[str]:
+        """What keeps the service from being ready."""
+        return self.health.reasons()
+
+    def metrics(self) -> bytes:
+        """Own metrics."""
+        return self.telemetry.render()
+
+    def graph(self) -> ServiceGraph:
+        """The service graph in use."""
+        return self.pipeline.triage.graph
+
+
+def score_rows(pipeline: Pipeline) -> Iterator[ScoreRow]:
+    """The latest verdict on every watched series, 1.0 = the border at which an anomaly begins."""
+    for shard in pipeline.shards:
+        view = shard.detection.view
+        if view is not None:
+            for i, score in enumerate(shard.detection.border_scores().tolist()):
+                band = (float(view.expected[i]), float(view.lower[i]), float(view.upper[i]))
+                yield ScoreRow(shard.source.table.key(i), score, *band)

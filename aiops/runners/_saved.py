@@ -1,0 +1,139 @@
+"""What the embedded runner keeps over a restart, and how it takes it up again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from aiops.detection import Watched
+from aiops.errors import StoreError
+from aiops.model import Event, Notification, SeriesKey, Signal
+from aiops.pipeline import Pipeline, Shard
+from aiops.stores import Cycle, Store
+from aiops.wire import decode, encode, encode_case, pack_arrays, unpack_arrays
+from rca import Case
+
+log = logging.getLogger(__name__)
+
+PRUNE_EVERY_MS = 3_600_000
+
+
+class Saver:
+    """Turns the state of a pipeline into cycles of a store, and back.
+
+    Parameters
+    ----------
+    wall_ms : the wall clock, unix ms
+    snapshot_s : between two snapshots of the detectors
+    keep_days : how long resolved incidents are kept
+    """
+
+    def __init__(self, store: Store, wall_ms: Callable[[], int], *, snapshot_s: float, keep_days: float) -> None:
+        self.store = store
+        self._wall_ms = wall_ms
+        self._snapshot_ms = int(snapshot_s * 1000)
+        self._keep_ms = int(keep_days * 86_400_000)
+        self._saved_at_ms = wall_ms()
+        self._pruned_at_ms = wall_ms()
+        self._consumed: list[int] = []
+        self._cases: dict[str, bytes] = {}
+        self._states: dict[str, bytes] = {}
+        self._positions: dict[str, int] = {}
+
+    def restore(self, pipeline: Pipeline) -> None:
+        """Bring a new pipeline to where the last one was saved.
+
+        A snapshot of another version is left aside with a warning: detectors then start cold, incidents do not.
+
+        Raises
+        ------
+        StoreError : the store cannot be read, or incidents in it are damaged
+        """
+        self._positions = self.store.positions()
+        if (triage := self.store.state("triage")) is not None:
+            pipeline.triage.restore(triage)
+            self._states["triage"] = triage
+        for shard in pipeline.shards:
+            self._restore_shard(shard)
+
+    def inbox(self) -> list[Event]:
+        """Events no cycle has consumed; the next cycle that is prepared consumes them."""
+        received = self.store.inbox()
+        self._consumed = [r.number for r in received]
+        return [r.event for r in received]
+
+    def keep_case(self, case: Case) -> None:
+        """Keep what a ranker was shown with the next cycle."""
+        self._cases[case.name] = encode_case(case)
+
+    def cycle(self, pipeline: Pipeline, notifications: Sequence[Notification], *, last: bool = False) -> Cycle | None:
+        """All that has changed since the last call; None if nothing has. `last`: detectors are snapshot in any case."""
+        incidents = pipeline.triage.changed()
+        states = {"triage": pipeline.triage.snapshot()}
+        states |= {f"tracks:{s.name}": encode(s.detection.active()) for s in pipeline.shards}
+        states = {name: state for name, state in states.items() if self._states.get(name) != state}
+        positions = {s.name: s.told_ms for s in pipeline.shards if self._positions.get(s.name, s.told_ms) < s.told_ms}
+        positions |= {s.name: s.told_ms for s in pipeline.shards if s.name not in self._positions and s.told_ms > 0}
+        snapshots = self._snapshots(pipeline) if last or self._snapshot_due() else {}
+        cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases)
+        self._consumed, self._cases = [], {}
+        self._states |= states
+        self._positions |= positions
+        return (
+            cycle
+            if any((incidents, notifications, positions, states, cycle.consumed, snapshots, cycle.cases))
+            else None
+        )
+
+    def commit(self, cycle: Cycle) -> None:
+        """Save a cycle, and now and then forget what is old. Raises `StoreError`; the same cycle may be tried again."""
+        self.store.commit(cycle)
+        if self._wall_ms() - self._pruned_at_ms >= PRUNE_EVERY_MS:
+            self._pruned_at_ms = self._wall_ms()
+            self.store.prune(self._wall_ms() - self._keep_ms)
+
+    # -- inside
+
+    def _snapshot_due(self) -> bool:
+        return self._wall_ms() - self._saved_at_ms >= self._snapshot_ms
+
+    def _snapshots(self, pipeline: Pipeline) -> dict[str, bytes]:
+        self._saved_at_ms = self._wall_ms()
+        return {shard.name: _shard_bytes(shard) for shard in pipeline.shards if shard.detection.last_ms > 0}
+
+    def _restore_shard(self, shard: Shard) -> None:
+        shard.told_ms = self._positions.get(shard.name, shard.told_ms)
+        data = self.store.snapshot(shard.name)
+        if data is not None:
+            try:
+                _restore_bytes(shard, data)
+            except (StoreError, ValueError, KeyError) as error:
+                log.warning("detectors start cold source=%s reason=%s", shard.name, error)
+        if (tracks := self.store.state(f"tracks:{shard.name}")) is not None:
+            shard.detection.resume(decode(tracks, list[Watched]))
+            self._states[f"tracks:{shard.name}"] = tracks
+
+
+def _shard_bytes(shard: Shard) -> bytes:
+    table = np.frombuffer(encode(list(shard.source.table.items())), np.uint8)
+    arrays = {f"detection.{k}": v for k, v in shard.detection.snapshot().items()}
+    arrays |= {f"history.{k}": v for k, v in shard.history.snapshot().items()}
+    return pack_arrays(arrays | {"table": table, "step_s": np.array([shard.source.step_s])})
+
+
+def _restore_bytes(shard: Shard, data: bytes) -> None:
+    arrays = unpack_arrays(data)
+    if float(arrays["step_s"][0]) != shard.source.step_s:
+        raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
+    if len(shard.source.table):
+        raise ValueError("the source numbered its series before its memory was there")
+    for key, signal in decode(arrays["table"].tobytes(), list[tuple[SeriesKey, Signal]]):
+        shard.source.table.add(key, signal)
+    shard.detection.restore(_part(arrays, "detection."))
+    shard.history.restore(_part(arrays, "history."))
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

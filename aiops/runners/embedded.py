@@ -1,0 +1,288 @@
+"""The whole service in one process.
+
+One task owns both machines. Each cycle takes one batch, one answer or the new events, and saves everything that came of
+it in one transaction; what is not saved has not happened. Sources, ranker, delivery and web run beside it and only meet
+it at the queue and in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+from aiops.delivery import Delivery
+from aiops.errors import AiopsError, StoreError
+from aiops.graphs.merged import GraphKeeper
+from aiops.model import Event, Incident, Notification
+from aiops.pipeline import Pipeline, Shard
+from aiops.runners._clock import EventClock
+from aiops.runners._saved import Saver
+from aiops.sources import Batch
+from aiops.stores import Cycle
+from aiops.telemetry import Health, Telemetry
+from aiops.triage import Rank, Ranked, Send
+from rca import Case, Ranking
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0  # how often time passes when nothing comes
+SOURCE_WAIT_S = 60.0  # before a source that refused us is asked again
+STORE_WAIT_S = (0.5, 30.0)  # first and longest wait before a failed commit is tried again
+
+RankFunction = Callable[[Case], Ranking]
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A batch of a shard."""
+
+    shard: Shard
+    batch: Batch
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a cycle asks to be done."""
+
+    sends: list[Notification] = field(default_factory=list)
+    ranks: list[tuple[Rank, int]] = field(default_factory=list)
+
+    def act(self, action: Rank | Send, now_ms: int) -> None:
+        """Keep an action for after the cycle."""
+        if isinstance(action, Send):
+            self.sends.append(action.notification)
+        else:
+            self.ranks.append((action, now_ms))
+
+
+class Embedded:
+    """Runs a pipeline until it is told to stop."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        saver: Saver,
+        delivery: Delivery,
+        graphs: GraphKeeper,
+        rank: RankFunction,
+        telemetry: Telemetry,
+        health: Health,
+        clock: EventClock,
+        notify_max_age_s: float,
+        opened: Callable[[Incident], None] | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.saver = saver
+        self.clock = clock
+        self._delivery = delivery
+        self._graphs = graphs
+        self._rank = rank
+        self._telemetry = telemetry
+        self._health = health
+        self._notify_max_age_s = notify_max_age_s
+        self._opened = opened
+        self._queue: asyncio.Queue[_Arrived | Ranked | None] = asyncio.Queue(maxsize=4)
+        self._outbox_filled = asyncio.Event()
+        self._inbox_filled = True  # of the last run, perhaps
+        self._ranking: set[asyncio.Task[None]] = set()
+        self._one_ranker = asyncio.Semaphore(1)
+
+    async def run(self, stop: asyncio.Event, *besides: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Take up what was saved, then run until `stop` is set; finishes the cycle under way and saves once more.
+
+        Parameters
+        ----------
+        besides : further long-running parts (the web server), stopped with the rest
+
+        Raises
+        ------
+        StoreError : what was saved cannot be read
+        AiopsError : a source will not work until somebody changes something
+        """
+        self.saver.restore(self.pipeline)
+        tasks = [asyncio.create_task(self._read(shard), name=shard.name) for shard in self.pipeline.shards]
+        tasks += [asyncio.create_task(part()) for part in (self._refresh_graph, self._deliver)]
+        beside = [asyncio.create_task(part()) for part in besides]
+        cycles = asyncio.create_task(self._cycles(stop))
+        try:
+            await self._until(stop, [*tasks, *beside, cycles])
+        finally:
+            stop.set()
+            faults = await self._end([*tasks, *self._ranking], [*beside, cycles])
+        if faults:
+            raise faults[0]
+
+    def wake(self) -> None:
+        """Look at the inbox now instead of at the next tick."""
+        self._inbox_filled = True
+        if not self._queue.full():
+            self._queue.put_nowait(None)
+
+    # -- tasks
+
+    async def _read(self, shard: Shard) -> None:
+        while True:
+            after = shard.detection.last_ms if shard.detection.last_ms > 0 else None
+            try:
+                async for batch in shard.source.read(after):
+                    self._health.good(shard.name)
+                    await self._queue.put(_Arrived(shard, batch))
+            except AiopsError as error:
+                # One source that refuses us must not take the others with it, nor the alerts.
+                log.warning("source refused source=%s reason=%s", shard.name, error)
+                self._failed(shard.name, error)
+                self._telemetry.source_up(shard.name, up=False)
+            else:
+                return
+            await asyncio.sleep(SOURCE_WAIT_S)
+
+    async def _refresh_graph(self) -> None:
+        while True:
+            # Edges of a sender that fills in the past are seen at the data's time, not at ours.
+            self.pipeline.triage.graph = await self._graphs.refresh(self.clock.now_ms())
+            await asyncio.sleep(self._graphs.refresh_s)
+
+    async def _deliver(self) -> None:
+        while True:
+            try:
+                wait_s = await self._delivery.run_once(self.clock.wall_ms())
+            except StoreError as error:
+                self._failed("delivery", error)
+                wait_s = STORE_WAIT_S[0]
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outbox_filled.wait(), wait_s)
+            self._outbox_filled.clear()
+
+    async def _cycles(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            item: _Arrived | Ranked | None = None
+            with suppress(TimeoutError):
+                item = await asyncio.wait_for(self._queue.get(), TICK_S)
+            started = perf_counter()
+            outcome = await self._cycle(item)
+            await self._save(outcome, stop)
+            self._telemetry.cycle(perf_counter() - started)
+
+    async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
+        outcome, triage = _Outcome(), self.pipeline
+        events = self._inbox()
+        if isinstance(item, _Arrived):
+            found = await asyncio.to_thread(item.shard.feed, item.batch)
+            self.clock.reached(item.batch.position)
+            events = [*events, *item.batch.events]
+            self._telemetry.batch(item.shard.name, item.batch, found)
+            if not item.batch.history:
+                triage.take(found, self.clock.now_ms(), outcome.act, muted=self._muted())
+        for event in events:
+            self._telemetry.event(event)
+            triage.tell(event, self.clock.now_ms(), outcome.act, muted=self._muted())
+        if isinstance(item, Ranked):
+            triage.answer(item, self.clock.now_ms(), outcome.act)
+        if not (isinstance(item, _Arrived) and item.batch.history):
+            triage.tick(self.clock.now_ms(), outcome.act)
+        self._start_ranking(outcome)
+        return outcome
+
+    def _inbox(self) -> list[Event]:
+        if not self._inbox_filled:
+            return []
+        try:
+            events = self.saver.inbox()
+        except StoreError as error:
+            self._failed("store", error)
+            return []
+        self._inbox_filled = False
+        return events
+
+    def _muted(self) -> str:
+        age_s = (self.clock.wall_ms() - self.clock.now_ms()) / 1000
+        return f"was seen {age_s / 3600:.1f} h late" if age_s > self._notify_max_age_s else ""
+
+    def _start_ranking(self, outcome: _Outcome) -> None:
+        for action, now_ms in outcome.ranks:
+            case = self.pipeline.case(action.incident, now_ms)
+            self.saver.keep_case(case)
+            task = asyncio.create_task(self._answer(action, case))
+            self._ranking.add(task)
+            task.add_done_callback(self._ranking.discard)
+
+    async def _answer(self, action: Rank, case: Case) -> None:
+        try:
+            async with self._one_ranker:
+                ranking = await asyncio.to_thread(self._rank, case)
+        except Exception:
+            # A ranker that fails on one incident must not take the service with it: people are told without a cause.
+            log.exception("ranking failed incident=%s", action.incident.id)
+            self._telemetry.ranking_failed()
+            ranking = Ranking(notes=("the ranker failed; see the log",))
+        await self._queue.put(Ranked(action.incident.id, ranking))
+
+    async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
+        cycle = self.saver.cycle(self.pipeline, outcome.sends)
+        if cycle is None:
+            return
+        for incident in cycle.incidents:
+            self._telemetry.incident(incident)
+        wait_s = STORE_WAIT_S[0]
+        while not await self._committed(cycle):
+            # Nothing new is taken up before this is saved: senders are told to wait, and Prometheus keeps its samples.
+            if stop.is_set():
+                raise StoreError("stopped with a cycle that could not be saved; it will be done again")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait_s)
+            wait_s = min(2 * wait_s, STORE_WAIT_S[1])
+        if cycle.snapshots:
+            self._telemetry.snapshot_taken()
+        if outcome.sends:
+            self._outbox_filled.set()
+        if self._opened is not None:
+            for incident in cycle.incidents:
+                self._opened(incident)
+
+    async def _committed(self, cycle: Cycle) -> bool:
+        try:
+            await asyncio.to_thread(self.saver.commit, cycle)
+        except StoreError as error:
+            self._failed("store", error)
+            return False
+        self._health.good("store")
+        return True
+
+    def _failed(self, part: str, error: AiopsError) -> None:
+        if isinstance(error, StoreError):
+            self._telemetry.store_error()
+        self._health.bad(part, str(error))
+
+    # -- the end
+
+    @staticmethod
+    async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the stop, or for a task that fails; one that merely ends (a finite source) ends alone."""
+        stopping = asyncio.create_task(stop.wait())
+        left: set[asyncio.Task[None] | asyncio.Task[Literal[True]]] = {stopping, *tasks}
+        try:
+            while not stopping.done():
+                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            stopping.cancel()
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]], ending: Sequence[asyncio.Task[None]]) -> list[Exception]:
+        """Stop the readers at once, let the cycle and the requests under way finish, then save a last time."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = await asyncio.gather(*ending, return_exceptions=True)
+        await self._delivery.close()
+        faults = [fault for fault in ended if isinstance(fault, Exception)]
+        cycle = None if faults else self.saver.cycle(self.pipeline, (), last=True)
+        if cycle is not None:
+            await asyncio.to_thread(self.saver.commit, cycle)
+        return faults
