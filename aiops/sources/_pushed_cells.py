@@ -1,0 +1,214 @@
+"""Kernels between raw samples and signals: cells, rates, levels, joined groups, quantiles.
+
+Theory. A tick at T looks at windows (T - window, T] whose length is a whole number of steps. So what happened within
+one step to one raw series can be summed up once, in a *cell*, and a window is a few cells: its first and last sample,
+how many there were and how much a counter grew (a fall is a reset, the growth is then the new value). That is all
+`rate()` asks for, so nothing is approximated and a sample is touched once, however many windows it lies in.
+
+Cells are float64 (s, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. A cell
+of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from aiops.model import F64, I32, I64
+
+COUNT, FIRST_MS, FIRST, LAST_MS, LAST, GROWTH, LEVEL_MS, LEVEL = range(8)
+"""Fields of a cell; LEVEL_MS is the time of the last sample of any kind, 0 in an empty cell."""
+
+SUM, MAX, MIN, AVG = range(4)
+"""Ways to join a group."""
+
+
+@njit(cache=True, error_model="numpy")
+def scatter(cells: F64, rows: I64, raws: I32, times: I64, values: F64) -> Any:
+    """Sum samples up in their cells; how many were repetitions, or -1 if a sample came before an earlier one.
+
+    The first of two samples with the same time counts. After -1 the cells are spoilt: empty them and come again with
+    samples sorted by time.
+    """
+    repeated = 0
+    for i in range(len(rows)):
+        cell = cells[rows[i], raws[i]]
+        time, value = float(times[i]), values[i]
+        if cell[LEVEL_MS] != 0 and time <= cell[LEVEL_MS]:
+            if time < cell[LEVEL_MS]:
+                return -1
+            repeated += 1
+            continue
+        cell[LEVEL_MS], cell[LEVEL] = time, value
+        if np.isnan(value):
+            continue
+        if cell[COUNT] == 0:
+            cell[FIRST_MS], cell[FIRST] = time, value
+        else:
+            cell[GROWTH] += value - cell[LAST] if value >= cell[LAST] else value
+        cell[LAST_MS], cell[LAST] = time, value
+        cell[COUNT] += 1
+    return repeated
+
+
+@njit(cache=True, error_model="numpy")
+def _rate(  # noqa: PLR0917 - kernels take numbers by position
+    count: float, first_ms: float, first: float, last_ms: float, growth: float, end_ms: float, window_ms: float
+) -> Any:
+    """Growth per second, stretched to the borders of the window as far as Prometheus' `extrapolatedRate` does."""
+    between_ms = last_ms - first_ms
+    average_ms = between_ms / (count - 1)
+    to_start_ms = first_ms - (end_ms - window_ms)
+    to_end_ms = end_ms - last_ms
+    # 1.1: a missing sample more and the series is taken to begin or end inside the window (Prometheus).
+    if to_start_ms >= 1.1 * average_ms:
+        to_start_ms = average_ms / 2
+    if growth > 0 and first >= 0:
+        to_start_ms = min(to_start_ms, between_ms * (first / growth))  # a counter was never below 0
+    if to_end_ms >= 1.1 * average_ms:
+        to_end_ms = average_ms / 2
+    return growth * ((between_ms + to_start_ms + to_end_ms) / between_ms) / (window_ms / 1000)
+
+
+@njit(cache=True, error_model="numpy")
+def rates(  # noqa: PLR0917 - same
+    cells: F64, wanted: I32, steps: int, first_tick_ms: int, step_ms: int, out: F64
+) -> None:
+    """Rates per second of counters at each tick; NaN with fewer than two samples in the window.
+
+    Parameters
+    ----------
+    cells : (steps - 1 + t, r, 8), the first tick's own cell in row `steps - 1`
+    wanted : columns to fill in
+    steps : length of the window
+    out : (t, r)
+    """
+    window_ms = float(steps * step_ms)
+    for k in range(len(out)):
+        end_ms = float(first_tick_ms + k * step_ms)
+        for r in wanted:
+            count = first_ms = first = last_ms = last = growth = 0.0
+            for s in range(k, k + steps):
+                cell = cells[s, r]
+                if cell[COUNT] == 0:
+                    continue
+                if count == 0:
+                    first_ms, first = cell[FIRST_MS], cell[FIRST]
+                else:
+                    growth += cell[FIRST] - last if cell[FIRST] >= last else cell[FIRST]
+                growth += cell[GROWTH]
+                count += cell[COUNT]
+                last_ms, last = cell[LAST_MS], cell[LAST]
+            out[k, r] = np.nan
+            if count >= 2:
+                out[k, r] = _rate(count, first_ms, first, last_ms, growth, end_ms, window_ms)
+
+
+@njit(cache=True, error_model="numpy")
+def levels(  # noqa: PLR0917 - same
+    cells: F64, wanted: I32, first_tick_ms: int, step_ms: int, lookback_ms: int, last: F64, out: F64
+) -> None:
+    """Last values within the lookback at each tick, NaN where there is none.
+
+    Parameters
+    ----------
+    cells : (t, r, 8), the first tick's own cell in row 0
+    wanted : columns to fill in
+    last : (r, 2) time and value of the last sample before and, on return, after these ticks
+    out : (t, r)
+    """
+    for k in range(len(out)):
+        since_ms = float(first_tick_ms + k * step_ms - lookback_ms)
+        for r in wanted:
+            if cells[k, r, LEVEL_MS] != 0:
+                last[r, 0], last[r, 1] = cells[k, r, LEVEL_MS], cells[k, r, LEVEL]
+            out[k, r] = last[r, 1] if last[r, 0] > since_ms else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def joined(values: F64, columns: I32, starts: I64, how: int, out: F64) -> None:
+    """Join the columns of each group, NaN ones left out; NaN where a group has no other.
+
+    Parameters
+    ----------
+    values : (t, r)
+    columns : columns of all groups, group by group
+    starts : (g + 1,) where each group begins in `columns`
+    how : SUM, MAX, MIN or AVG
+    out : (t, g)
+    """
+    for k in range(len(values)):
+        for g in range(len(starts) - 1):
+            total, count = 0.0, 0
+            for j in range(starts[g], starts[g + 1]):
+                value = values[k, columns[j]]
+                if np.isnan(value):
+                    continue
+                if count == 0:
+                    total = value
+                elif how == MAX:
+                    total = max(total, value)
+                elif how == MIN:
+                    total = min(total, value)
+                else:
+                    total += value
+                count += 1
+            if how == AVG:
+                total /= count
+            out[k, g] = total if count else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def quantiles(  # noqa: PLR0917 - same
+    q: float, buckets: F64, bounds: F64, starts: I64, out: F64, totals: F64
+) -> None:
+    """Quantiles of classic histograms, interpolated as Prometheus' `histogram_quantile` does.
+
+    The lowest bucket begins at 0 if its bound is above 0; above the highest finite bound the answer is that bound. NaN
+    without observations, without the +Inf bucket or with a single bucket. Counts that fall are raised to the one
+    before: scrapes of one histogram can be torn.
+
+    Parameters
+    ----------
+    buckets : (t, b) cumulative rates of the buckets of all groups, NaN = no series
+    bounds : (b,) upper bounds, increasing within a group
+    starts : (g + 1,) where each group begins
+    out : (t, g)
+    totals : (t, g) out: the rate of the +Inf bucket, NaN = none
+    """
+    for k in range(len(buckets)):
+        for g in range(len(starts) - 1):
+            begin, end = starts[g], starts[g + 1]
+            out[k, g] = totals[k, g] = np.nan
+            if begin == end or bounds[end - 1] != np.inf or np.isnan(buckets[k, end - 1]):
+                continue
+            totals[k, g] = buckets[k, end - 1]
+            out[k, g] = _quantile(q, buckets[k, begin:end], bounds[begin:end])
+
+
+@njit(cache=True, error_model="numpy")
+def _quantile(q: float, counts: F64, bounds: F64) -> Any:
+    total = 0.0
+    for count in counts:
+        if not np.isnan(count):
+            total = max(total, count)
+    rank = q * total
+    below, low, there = 0.0, 0.0, 0
+    for i in range(len(counts)):
+        if np.isnan(counts[i]):
+            continue
+        count = max(below, counts[i])
+        # The +Inf bucket is the last one, and only now is it known whether there was another.
+        if i == len(counts) - 1 or count >= rank:
+            if i == len(counts) - 1:
+                return low if there and total > 0 else np.nan
+            if total <= 0:
+                return np.nan
+            if there == 0 and bounds[i] <= 0:
+                return bounds[i]
+            return low + (bounds[i] - low) * ((rank - below) / (count - below))
+        below, low = count, bounds[i]
+        there += 1
+    return np.nan

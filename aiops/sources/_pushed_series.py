@@ -1,0 +1,193 @@
+"""Raw series that are pushed: label sets numbered, those that nobody watches remembered so that they cost nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from aiops.model import I32, I64, Bools, Labels
+from aiops.sources._pushed_samples import WriteLimits, labels_of
+from aiops.sources._pushed_watch import Use, Watchlist
+
+UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
+"""Numbers of label sets that are not held."""
+
+_KEYS_PER_SERIES = 2
+"""Ways to write one label set that are remembered on average; a sender has one, hostile ones are merely slower."""
+
+_PARSE_ANYTHING = WriteLimits(labels_per_series=1 << 30, label_name_bytes=1 << 30, label_value_bytes=1 << 30)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesLimits:
+    """How many series are held; beyond it new ones are counted drops.
+
+    `max_label_values` is per metric and label, buckets' `le` excepted. `max_unwatched` label sets that nobody watches
+    are remembered (about 0.4 kB each); more than that are read again each time they come.
+    """
+
+    max_raw_series: int = 200_000
+    max_label_values: int = 20_000
+    max_unwatched: int = 200_000
+
+
+class RawSeries:
+    """Numbers for watched label sets; a number is used again after its series was evicted.
+
+    `known` holds every remembered key with its number. `last_seen_ms` and `ended_ms` (stale marker) are per number, 0 =
+    never.
+    """
+
+    def __init__(self, watch: Watchlist, limits: SeriesLimits) -> None:
+        self.known: dict[bytes, int] = {}
+        self.last_seen_ms: I64 = np.zeros(0, np.int64)
+        self.ended_ms: I64 = np.zeros(0, np.int64)
+        self._watch, self._limits = watch, limits
+        self._numbers: dict[Labels, int] = {}
+        self._labels: list[Labels] = []
+        self._edges: set[int] = set()
+        self._free: list[int] = []
+        self._fresh: list[tuple[int, tuple[Use, ...]]] = []
+        self._values: dict[tuple[str, str], Counter[str]] = {}
+        self._remembered = Counter[bool]()  # held or not -> keys in `known`
+
+    def __len__(self) -> int:
+        """How many are held now."""
+        return len(self._numbers)
+
+    @property
+    def width(self) -> int:
+        """Numbers given out so far: arrays by number must have this length."""
+        return len(self._labels)
+
+    def resolve(self, keys: list[bytes]) -> I32:
+        """The number of each label set, given out now if it is new; below 0 for one that is not held."""
+        numbers = list(map(self.known.get, keys))
+        if None in numbers:
+            numbers = [
+                self._number(key) if number is None else number for key, number in zip(keys, numbers, strict=True)
+            ]
+        return np.array(numbers, np.int32)
+
+    def fresh(self) -> list[tuple[int, tuple[Use, ...]]]:
+        """Numbers given out since the last call, each with what it is used for."""
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    def touch(self, raws: I32, times: I64, stale: Bools) -> None:
+        """Note when series were seen and when they ended."""
+        _touch(raws, times, stale, self.last_seen_ms, self.ended_ms)
+
+    def alive(self, since_ms: int) -> Bools:
+        """Tell by number which series were seen after `since_ms` and have not ended."""
+        n = self.width
+        seen, ended = self.last_seen_ms[:n], self.ended_ms[:n]
+        return (seen > since_ms) & (seen > ended)
+
+    def edges(self, since_ms: int) -> list[tuple[dict[str, str], int]]:
+        """Labels and last sample of live series that show a call."""
+        alive = self.alive(since_ms)
+        return [(dict(self._labels[i]), int(self.last_seen_ms[i])) for i in sorted(self._edges) if alive[i]]
+
+    def evict(self, silent_before_ms: int, ended_before_ms: int) -> I32:
+        """Let go of series not seen since the first time, or ended before the second; their numbers."""
+        n = self.width
+        held = np.ones(n, np.bool_)
+        held[self._free] = False
+        latest = np.maximum(self.last_seen_ms[:n], self.ended_ms[:n])
+        over = self.ended_ms[:n] >= self.last_seen_ms[:n]
+        gone = held & ((latest < silent_before_ms) | (over & (latest < ended_before_ms)))
+        numbers: I32 = np.flatnonzero(gone).astype(np.int32)
+        for number in numbers.tolist():
+            self._release(number)
+        is_full = self._remembered[False] >= self._limits.max_unwatched
+        if len(numbers) or is_full:
+            self._forget(gone, least=0 if is_full else UNWATCHED)
+        return numbers
+
+    def _forget(self, gone: Bools, least: int) -> None:
+        """Forget keys of series that are gone and of those numbered below `least`.
+
+        There may be room now for series that were over a limit, and what nobody watches may have gone too.
+        """
+        self.known = {k: v for k, v in self.known.items() if v >= least and not (v >= 0 and gone[v])}
+        self._remembered = Counter(v >= 0 for v in self.known.values())
+
+    def _number(self, key: bytes) -> int:
+        number = self.known.get(key)  # twice in one body
+        if number is None:
+            number = self._admit(labels_of(key, _PARSE_ANYTHING))
+            most = self._limits.max_raw_series * _KEYS_PER_SERIES if number >= 0 else self._limits.max_unwatched
+            if self._remembered[number >= 0] < most:
+                self.known[key] = number
+                self._remembered[number >= 0] += 1
+        return number
+
+    def _admit(self, labels: Labels) -> int:
+        if (number := self._numbers.get(labels)) is not None:
+            return number
+        named = dict(labels)
+        uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
+        if not uses and not is_edge:
+            return UNWATCHED
+        if len(self._numbers) >= self._limits.max_raw_series:
+            return SERIES_LIMIT
+        if not self._count_values(named):
+            return LABEL_LIMIT
+        number = self._take_number(labels)
+        self._fresh.append((number, uses))
+        if is_edge:
+            self._edges.add(number)
+        return number
+
+    def _take_number(self, labels: Labels) -> int:
+        if self._free:
+            number = self._free.pop()
+            self._labels[number] = labels
+        else:
+            number = len(self._labels)
+            self._labels.append(labels)
+            if number >= len(self.last_seen_ms):
+                more = np.zeros(max(64, number), np.int64)
+                self.last_seen_ms = np.concatenate([self.last_seen_ms, more])
+                self.ended_ms = np.concatenate([self.ended_ms, more])
+        self._numbers[labels] = number
+        return number
+
+    def _release(self, number: int) -> None:
+        labels = self._labels[number]
+        metric = dict(labels)["__name__"]
+        for name, value in labels:
+            counter = self._values.get((metric, name))
+            if counter is not None:
+                counter[value] -= 1
+                if not counter[value]:
+                    del counter[value]
+        del self._numbers[labels]
+        self._labels[number] = ()
+        self._edges.discard(number)
+        self.last_seen_ms[number] = self.ended_ms[number] = 0
+        self._free.append(number)
+
+    def _count_values(self, labels: dict[str, str]) -> bool:
+        metric = labels["__name__"]
+        counters = [
+            (self._values.setdefault((metric, name), Counter()), value)
+            for name, value in labels.items()
+            if name not in ("__name__", "le")
+        ]
+        if any(value not in counter and len(counter) >= self._limits.max_label_values for counter, value in counters):
+            return False
+        for counter, value in counters:
+            counter[value] += 1
+        return True
+
+
+@njit(cache=True)
+def _touch(raws: I32, times: I64, stale: Bools, last_seen_ms: I64, ended_ms: I64) -> None:
+    for i in range(len(raws)):
+        at = ended_ms if stale[i] else last_seen_ms
+        at[raws[i]] = max(at[raws[i]], times[i])

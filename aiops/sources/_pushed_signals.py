@@ -1,0 +1,225 @@
+"""Watched signals from raw series: which columns make up which signal, and the arithmetic over many ticks at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.model import F64, I32, I64, Bools, SeriesKey
+from aiops.packs._recipe import Recipe
+from aiops.packs.arithmetic import signal_values
+from aiops.series import SeriesTable
+from aiops.sources import _pushed_cells as kernels
+from aiops.sources._pushed_watch import Side, Use
+
+log = logging.getLogger(__name__)
+
+_AGG = {"sum": kernels.SUM, "max": kernels.MAX, "min": kernels.MIN, "avg": kernels.AVG}
+
+_LEVEL_FORMS = ("gauge", "level_ratio")
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Columns sorted by group, and by bucket bound within one.
+
+    Parameters
+    ----------
+    columns : (c,) raw numbers
+    starts : (p + 1,) where each bucket (each group, if there are no buckets) begins in `columns`
+    bounds : (p,) upper bound of each bucket
+    groups : (g + 1,) where each group begins among the buckets
+    """
+
+    columns: I32
+    starts: I64
+    bounds: F64
+    groups: I64
+
+
+class _Members:
+    """Raw series of one side of a recipe, each with its group and bucket."""
+
+    def __init__(self) -> None:
+        self.columns: list[int] = []
+        self.groups: list[int] = []
+        self.bounds: list[float] = []
+
+    def add(self, column: int, group: int, bound: float) -> None:
+        self.columns.append(column)
+        self.groups.append(group)
+        self.bounds.append(bound)
+
+    def drop(self, gone: Bools, renumbered: I64) -> None:
+        kept = [i for i, column in enumerate(self.columns) if not gone[column]]
+        self.columns = [self.columns[i] for i in kept]
+        self.groups = [int(renumbered[self.groups[i]]) for i in kept]
+        self.bounds = [self.bounds[i] for i in kept]
+
+    def grouping(self, groups: int) -> Grouping:
+        columns, group = np.array(self.columns, np.int32), np.array(self.groups, np.int64)
+        bounds = np.array(self.bounds, np.float64)
+        order = np.lexsort((bounds, group))
+        columns, group, bounds = columns[order], group[order], bounds[order]
+        is_first = np.ones(len(order), np.bool_)
+        is_first[1:] = (group[1:] != group[:-1]) | (bounds[1:] != bounds[:-1])
+        first = np.flatnonzero(is_first)
+        starts = np.append(first, len(order)).astype(np.int64)
+        return Grouping(columns, starts, bounds[first], np.searchsorted(group[first], np.arange(groups + 1)))
+
+
+class Plan:
+    """One recipe over the raw series that there are."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.keys: list[SeriesKey] = []
+        self.ids: I32 = np.zeros(0, np.int32)
+        self._numbers: dict[SeriesKey, int] = {}
+        self._members: dict[Side, _Members] = {"of": _Members(), "to": _Members()}
+        self._groupings: dict[Side, Grouping] = {}
+
+    def add(self, raw: int, use: Use) -> None:
+        """Take in a raw series."""
+        group = self._numbers.setdefault(use.key, len(self.keys))
+        if group == len(self.keys):
+            self.keys.append(use.key)
+        self._members[use.side].add(raw, group, use.bound)
+        self._groupings = {}
+
+    def drop(self, gone: Bools) -> list[SeriesKey]:
+        """Let go of raw series; the groups that have none left."""
+        used = np.zeros(len(self.keys), np.bool_)
+        for members in self._members.values():
+            used[[g for g, c in zip(members.groups, members.columns, strict=True) if not gone[c]]] = True
+        renumbered = np.cumsum(used) - 1
+        for members in self._members.values():
+            members.drop(gone, renumbered)
+        dropped = [key for key, is_used in zip(self.keys, used, strict=True) if not is_used]
+        self.keys = [key for key, is_used in zip(self.keys, used, strict=True) if is_used]
+        self._numbers = {key: i for i, key in enumerate(self.keys)}
+        self._groupings = {}
+        return dropped
+
+    def columns(self) -> list[int]:
+        """Raw series in use, both sides."""
+        return self._members["of"].columns + self._members["to"].columns
+
+    def services(self, alive: Bools) -> set[str]:
+        """Services of groups with a live raw series."""
+        return {
+            self.keys[group].service
+            for members in self._members.values()
+            for group, column in zip(members.groups, members.columns, strict=True)
+            if alive[column]
+        }
+
+    def values(self, rates: F64, levels: F64) -> F64:
+        """The signal of each group: (t, g) from (t, r)."""
+        raw = levels if self.recipe.form in _LEVEL_FORMS else rates
+        if self.recipe.form == "quantile":
+            grouping = self._grouping("of")
+            buckets = self._joined(raw, grouping, kernels.SUM)
+            found = np.empty((2, len(raw), len(self.keys)))
+            kernels.quantiles(self.recipe.q, buckets, grouping.bounds, grouping.groups, found[0], found[1])
+            return signal_values(self.recipe, found[0], found[1])
+        how = _AGG[self.recipe.agg] if self.recipe.form in _LEVEL_FORMS else kernels.SUM
+        of = self._joined(raw, self._grouping("of"), how)
+        to = None if self.recipe.to is None else self._joined(raw, self._grouping("to"), how)
+        return signal_values(self.recipe, of, to)
+
+    def _grouping(self, side: Side) -> Grouping:
+        if side not in self._groupings:
+            self._groupings[side] = self._members[side].grouping(len(self.keys))
+        return self._groupings[side]
+
+    def _joined(self, raw: F64, grouping: Grouping, how: int) -> F64:
+        # Only quantiles have several buckets in a group; elsewhere a group has one, or none without a column.
+        starts = grouping.starts if self.recipe.form == "quantile" else grouping.starts[grouping.groups]
+        out = np.empty((len(raw), len(starts) - 1))
+        kernels.joined(raw, grouping.columns, starts, how, out)
+        return out
+
+
+class Signals:
+    """All recipes. A watched series belongs to the first recipe, in the order of the packs, that shows it."""
+
+    def __init__(self, recipes: Iterable[Recipe], table: SeriesTable) -> None:
+        self._plans = [Plan(recipe) for recipe in recipes]
+        self._table = table
+        self._owners: dict[SeriesKey, Plan] = {}
+        self._rate_columns: I32 = np.zeros(0, np.int32)
+        self._level_columns: I32 = np.zeros(0, np.int32)
+
+    def __len__(self) -> int:
+        """How many watched series there are."""
+        return len(self._owners)
+
+    def add(self, fresh: list[tuple[int, tuple[Use, ...]]]) -> None:
+        """Take in raw series."""
+        changed = set()
+        for raw, uses in fresh:
+            for use in uses:
+                self._plans[use.recipe].add(raw, use)
+                changed.add(use.recipe)
+        for i in sorted(changed):
+            self._claim(self._plans[i])
+        if changed:
+            self._recount()
+
+    def drop(self, raws: I32, width: int) -> None:
+        """Let go of raw series and of watched series that have none left."""
+        gone = np.zeros(width, np.bool_)
+        gone[raws] = True
+        for plan in self._plans:
+            for key in plan.drop(gone):
+                if self._owners.get(key) is plan:
+                    del self._owners[key]
+        for plan in self._plans:
+            self._claim(plan)
+        self._recount()
+
+    def wanted(self) -> tuple[I32, I32]:
+        """Raw series of which rates are needed, and of which levels are."""
+        return self._rate_columns, self._level_columns
+
+    def services(self, alive: Bools) -> set[str]:
+        """Services with a live raw series."""
+        return set().union(*(plan.services(alive) for plan in self._plans))
+
+    def values(self, rates: F64, levels: F64) -> tuple[I32, F64]:
+        """Ids and values (t, n) of all watched series, NaN = missing."""
+        ids, columns = [np.zeros(0, np.int32)], [np.zeros((len(rates), 0))]
+        for plan in self._plans:
+            mine = plan.ids >= 0
+            if mine.any():
+                with np.errstate(over="ignore"):  # an overflow is an infinity, and those become NaN below
+                    columns.append(plan.values(rates, levels)[:, mine])
+                ids.append(plan.ids[mine])
+        values = np.concatenate(columns, axis=1)
+        values[np.isinf(values)] = np.nan
+        return np.concatenate(ids), values
+
+    def _claim(self, plan: Plan) -> None:
+        refused = self._table.refused
+        plan.ids = np.array([self._id(key, plan) for key in plan.keys], np.int32)
+        if self._table.refused > refused:
+            log.warning("no room for watched series limit=%d signal=%s", self._table.limit, plan.recipe.signal.name)
+
+    def _id(self, key: SeriesKey, plan: Plan) -> int:
+        """The number of a watched series if the plan owns it or may own it now, else -1."""
+        owner = self._owners.get(key, plan)
+        number = self._table.add(key, plan.recipe.signal) if owner is plan else -1
+        # A key that the table has no room for is not owned, so that nothing here grows without bound.
+        if number >= 0:
+            self._owners[key] = plan
+        return number
+
+    def _recount(self) -> None:
+        rates = [c for plan in self._plans if plan.recipe.form not in _LEVEL_FORMS for c in plan.columns()]
+        levels = [c for plan in self._plans if plan.recipe.form in _LEVEL_FORMS for c in plan.columns()]
+        self._rate_columns = np.unique(np.array(rates, np.int32))
+        self._level_columns = np.unique(np.array(levels, np.int32))

@@ -1,0 +1,244 @@
+"""The source of everything that is pushed: samples in by `offer`, batches of watched signals out by `read`.
+
+Which ticks close when is decided by the push clock (`_pushed_clock.py`). Two senders whose times differ by more than
+the lateness cannot share a source: the slower one would be late for ever, and its samples are counted drops.
+
+How signals differ from PromQL over the same samples. Ticks lie on whole steps of unix time. Windows are open at their
+start, as in Prometheus 3 (2.x takes in a sample there), and whole steps long. A NaN or infinite sample is no sample to
+a counter and no value to a gauge, where PromQL would calculate with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator
+
+import numpy as np
+
+from aiops.errors import Overloaded, TooLarge
+from aiops.model import I32, I64, Block, Bools
+from aiops.packs._recipe import Pack
+from aiops.series import SeriesTable
+from aiops.sources._base import Batch
+from aiops.sources._pushed_clock import PushClock
+from aiops.sources._pushed_health import PushHealth, Tally
+from aiops.sources._pushed_samples import Samples
+from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, RawSeries, SeriesLimits
+from aiops.sources._pushed_settings import PushSettings
+from aiops.sources._pushed_signals import Signals
+from aiops.sources._pushed_ticks import Ticks
+from aiops.sources._pushed_waiting import Waiting
+from aiops.sources._pushed_watch import Watchlist
+
+log = logging.getLogger(__name__)
+
+Wait = Callable[[asyncio.Event, float], Awaitable[bool]]
+"""Wait for an event for so many seconds; tell whether it came."""
+
+_EVICT_EVERY_MS = 600_000  # chosen: a pass costs about a microsecond per remembered label set
+
+_STANDSTILL_S = 1.0  # chosen: a loop that comes this much too late had no time for senders either
+
+
+async def wait_for_event(event: asyncio.Event, timeout_s: float) -> bool:
+    """Wait on the loop's own clock."""
+    try:
+        await asyncio.wait_for(event.wait(), timeout_s)
+    except TimeoutError:
+        return False
+    return True
+
+
+class PushSource:
+    """A `Source` fed by receivers. All of it runs on the thread of one loop.
+
+    Parameters
+    ----------
+    packs : what to watch; an earlier pack has precedence
+    table : numbers of watched series
+    history_before_ms : ticks before it teach and raise nothing
+    clock : unix seconds
+    wait : waits for an event, on the same clock
+    """
+
+    def __init__(
+        self,
+        packs: Iterable[Pack],
+        table: SeriesTable,
+        settings: PushSettings | None = None,
+        *,
+        name: str = "push",
+        history_before_ms: int = 0,
+        clock: Callable[[], float] = time.time,
+        wait: Wait = wait_for_event,
+    ) -> None:
+        self._settings = settings = settings or PushSettings()
+        self.name, self.table, self.step_s = name, table, settings.step_s
+        self._history_before_ms = history_before_ms
+        self._now_s, self._wait = clock, wait
+        watch = Watchlist(packs)
+        self._raws = RawSeries(watch, settings.series)
+        self._signals = Signals(watch.recipes, table)
+        self._ticks = Ticks(self._signals, settings.step_ms, settings.window_ms, settings.lookback_ms)
+        self._waiting, self._clock, self._tally = Waiting(), PushClock(settings), Tally(clock)
+        self._heard = asyncio.Event()
+        self._evicted_ms = 0
+
+    @property
+    def known(self) -> Container[bytes]:
+        """Keys of label sets that were looked into before: what `decode` takes as `known`."""
+        return self._raws.known
+
+    def offer(self, samples: Samples) -> None:
+        """Take in decoded samples, all of them or none.
+
+        Raises
+        ------
+        Overloaded : too many samples wait; the sender is to come again (503)
+        TooLarge : these alone are more than may ever wait (413)
+        """
+        count = len(samples.times)
+        self._make_room(count)
+        self._tally.received += count
+        self._tally.skip(samples.skipped)
+        raws = self._raws.resolve(samples.keys)[samples.series]
+        times, values, stale = samples.times, samples.values, samples.stale
+        taken = self._taken(raws, times)
+        if not taken.all():
+            raws, times, values, stale = raws[taken], times[taken], values[taken], stale[taken]
+        if len(times):
+            self._tally.accepted += len(times)
+            self._raws.touch(raws, times, stale)
+            self._waiting.add(raws, times, values)
+            self._clock.hear(int(times.max()))
+            self._heard.set()
+
+    async def read(self, after: int | None) -> AsyncIterator[Batch]:
+        """Yield batches as ticks close, for ever; see `Source`."""
+        self._clock.start(after)
+        while True:
+            await self._listen()
+            while (limit_ms := self._due_ms()) is not None:
+                batch = self._close(limit_ms)
+                if batch is not None:
+                    gave_s = self._now_s()
+                    yield batch
+                    if not 0 <= self._now_s() - gave_s <= _STANDSTILL_S:
+                        self._clock.stir()
+
+    def edges(self, now_ms: int) -> Iterator[tuple[dict[str, str], int]]:
+        """Labels and time of the last sample of live raw series that an edge rule selects."""
+        return iter(self._raws.edges(now_ms - self._settings.live_ms))
+
+    def live_services(self, now_ms: int) -> tuple[str, ...]:
+        """Services with a live raw series, sorted."""
+        return tuple(sorted(self._signals.services(self._raws.alive(now_ms - self._settings.live_ms))))
+
+    @property
+    def health(self) -> PushHealth:
+        """Counts since the start, and the state now."""
+        tally = self._tally
+        return PushHealth(
+            received=tally.received,
+            accepted=tally.accepted,
+            unwatched=tally.unwatched,
+            refused=tally.refused,
+            dropped=dict(tally.dropped),
+            skipped=dict(tally.skipped),
+            pending=len(self._waiting),
+            raw_series=len(self._raws),
+            signals=len(self._signals),
+            closed_ms=self._clock.closed_ms,
+        )
+
+    def _make_room(self, count: int) -> None:
+        most = self._settings.max_pending_samples
+        if count > most:
+            raise TooLarge(f"the body has {count} samples, at most {most} may wait")
+        if len(self._waiting) + count > most:
+            self._tally.refused += count
+            # A sender that is refused is not silent: it will come again with the same samples.
+            self._clock.stir()
+            self._heard.set()
+            raise Overloaded(f"{len(self._waiting)} samples wait already, at most {most} may")
+
+    def _taken(self, raws: I32, times: I64) -> Bools:
+        """Tell which samples are taken in; count the others."""
+        now_ms = round(self._now_s() * 1000)
+        newest_ms = now_ms + round(self._settings.future_s * 1000)
+        oldest_ms = max(0, now_ms - round(self._settings.max_age_s * 1000))
+        closed_ms = self._clock.closed_ms or 0
+        taken: Bools = (raws >= 0) & (times <= newest_ms) & (times > max(oldest_ms, closed_ms))
+        if not taken.all():
+            watched = times[raws >= 0]
+            tally, is_future, is_old = self._tally, watched > newest_ms, watched <= oldest_ms
+            tally.unwatched += int(np.count_nonzero(raws == UNWATCHED))
+            tally.drop("series_limit", int(np.count_nonzero(raws == SERIES_LIMIT)))
+            tally.drop("label_limit", int(np.count_nonzero(raws == LABEL_LIMIT)))
+            tally.drop("future", int(np.count_nonzero(is_future)))
+            tally.drop("too_old", int(np.count_nonzero(is_old)))
+            tally.drop("late", int(np.count_nonzero((watched <= closed_ms) & ~is_future & ~is_old)))
+        return taken
+
+    async def _listen(self) -> None:
+        began_s = self._now_s()
+        patience_s = self._clock.patience_s(began_s)
+        heard = await self._wait(self._heard, patience_s)
+        self._heard.clear()
+        if not 0 <= self._now_s() - began_s <= patience_s + _STANDSTILL_S:
+            # A loop that stood still could hear nobody, and a clock that was set tells nothing: neither is silence.
+            self._clock.stir()
+        elif not heard:
+            self._clock.listened(patience_s)
+
+    def _due_ms(self) -> int | None:
+        return self._clock.due(
+            self._now_s(),
+            oldest_ms=self._waiting.oldest_ms,
+            at_once=self._ticks.at_once(self._raws.width),
+            is_crowded=2 * len(self._waiting) > self._settings.max_pending_samples,
+        )
+
+    def _close(self, limit_ms: int) -> Batch | None:
+        """Close ticks up to `limit_ms`, as many as are done at once; None if there is nothing to say about them."""
+        self._jump(limit_ms)
+        closed_ms, step_ms = self._clock.closed_ms, self._settings.step_ms
+        assert closed_ms is not None
+        is_history = closed_ms + step_ms < self._history_before_ms
+        last_ms = min(limit_ms, closed_ms + step_ms * self._ticks.at_once(self._raws.width))
+        if is_history:
+            last_ms = min(last_ms, (self._history_before_ms - 1) // step_ms * step_ms)
+        times = np.arange(closed_ms + step_ms, last_ms + 1, step_ms)
+        if not len(times):
+            return None
+        self._signals.add(self._raws.fresh())
+        ids, values, repeated = self._ticks.close(times, self._raws.width, *self._waiting.take(last_ms))
+        self._tally.drop("duplicate", repeated)
+        self._clock.closed_ms = last_ms
+        self._evict(last_ms)
+        return Batch(last_ms, (Block(times, ids, values),), history=is_history) if len(ids) else None
+
+    def _jump(self, limit_ms: int) -> None:
+        jump_ms = self._clock.jump_ms(limit_ms, self._waiting.oldest_ms)
+        if jump_ms is not None:
+            log.info("no samples for long, ticks left out from_ms=%s to_ms=%d", self._clock.closed_ms, jump_ms)
+            self._clock.closed_ms = jump_ms
+            self._ticks.skip()
+
+    def _evict(self, closed_ms: int) -> None:
+        if closed_ms - self._evicted_ms < _EVICT_EVERY_MS:
+            return
+        self._evicted_ms = closed_ms
+        live_ms = self._settings.live_ms
+        gone = self._raws.evict(
+            closed_ms - max(round(self._settings.evict_after_s * 1000), live_ms), closed_ms - live_ms
+        )
+        if len(gone):
+            self._signals.drop(gone, self._raws.width)
+            self._ticks.forget(gone)
+            log.info("raw series evicted count=%d left=%d", len(gone), len(self._raws))
+
+
+__all__ = ["PushHealth", "PushSettings", "PushSource", "SeriesLimits", "Wait", "wait_for_event"]

@@ -1,0 +1,404 @@
+"""The source of everything pushed: which ticks close when, what is taken in, what is told."""
+
+import asyncio
+import logging
+
+import numpy as np
+import pytest
+
+from aiops.demo.encode import HEADERS, encode
+from aiops.errors import Overloaded, TooLarge
+from aiops.model import Signal
+from aiops.packs._recipe import Pack, Recipe, Selector
+from aiops.series import SeriesTable
+from aiops.sources._pushed_samples import Samples
+from aiops.sources.push import PushSettings, PushSource, SeriesLimits, wait_for_event
+from aiops.sources.remote_write import decode
+from tests.sources._push_wall import PACK, T0, UP, ScriptEnded, Wall, read, samples, series, source_at, ticks, values
+
+MINUTE = 60_000
+CART = series("level", job="cart")
+DB = series("level", job="db")
+
+
+def test_a_tick_closes_when_a_sample_past_its_lateness_is_heard() -> None:
+    wall = Wall(T0)
+    source = source_at(wall)
+    wall.script = [
+        lambda: source.offer(samples((CART, T0, 1.0), (CART, T0 + MINUTE - 1, 2.0))),
+        lambda: wall.move(600),
+        lambda: source.offer(samples((CART, T0 + MINUTE, 3.0))),
+    ]
+    assert values(source, read(source)) == {("cart|level", 0): 1.0}
+    wall.script = [lambda: source.offer(samples((CART, T0 + 2 * MINUTE, 4.0)))]
+    assert values(source, read(source)) == {("cart|level", 1): 3.0}
+
+
+def test_a_sender_whose_clock_is_ahead_closes_nothing_before_its_time() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall)
+    wall.script = [lambda: source.offer(samples((CART, T0, 1.0), (DB, T0 + 9 * MINUTE, 5.0)))]
+    assert read(source) == []
+    wall.script = [lambda: wall.move(60), lambda: source.offer(samples((CART, T0 + MINUTE, 2.0)))]
+    assert values(source, read(source)) == {("cart|level", 0): 1.0}
+
+
+def test_our_clock_closes_ticks_when_nothing_is_heard() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall, idle_s=30.0)
+    wall.script = [lambda: source.offer(samples((CART, T0, 1.0))), None, None, None, None]
+    found = read(source)
+    assert ticks(found) == [0, 1, 2]
+    assert wall.now_s == (T0 + 3 * MINUTE) / 1000
+    assert [batch.position for batch in found] == [T0, T0 + MINUTE, T0 + 2 * MINUTE]
+
+
+def test_nothing_closes_by_our_clock_before_the_first_sample() -> None:
+    wall = Wall(T0, [None] * 5)
+    source = source_at(wall)
+    assert read(source, after=T0 - 10 * MINUTE) == []
+    wall.script = [lambda: source.offer(samples((CART, T0 - 9 * MINUTE, 1.0))), None, None]
+    assert values(source, read(source))["cart|level", -9] == 1.0
+
+
+def test_a_loop_that_stood_still_is_no_silent_sender() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall, idle_s=30.0)
+    wall.script = [
+        lambda: source.offer(samples((CART, T0 - 9 * MINUTE, 1.0))),
+        lambda: wall.move(3600),
+        lambda: source.offer(samples((CART, T0 - 8 * MINUTE, 2.0), (CART, T0 - 7 * MINUTE, 3.0))),
+        None,
+    ]
+    assert values(source, read(source)) == {("cart|level", -9): 1.0, ("cart|level", -8): 2.0}
+    assert source.health.dropped["late"] == 0
+
+
+def test_time_spent_on_a_slow_consumer_is_not_silence() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall, idle_s=30.0)
+
+    async def slow() -> list[int]:
+        positions = []
+        wall.script = [
+            lambda: source.offer(samples((CART, T0 - 30 * MINUTE, 1.0), (CART, T0 - 29 * MINUTE, 1.0))),
+            None,
+        ]
+        try:
+            async for batch in source.read(None):
+                positions.append((batch.position - T0) // MINUTE)
+                wall.move(600)
+                wall.script = [lambda: source.offer(samples((CART, T0 - 28 * MINUTE, 1.0))), None]
+                if len(positions) == 2:
+                    wall.script = []
+        except ScriptEnded:
+            return positions
+        return positions
+
+    assert asyncio.run(slow()) == [-30, -29]
+
+
+def test_a_back_fill_at_full_speed_closes_many_ticks_at_once() -> None:
+    wall = Wall(T0)
+    source = source_at(wall)
+    start = T0 - 3000 * MINUTE
+    bodies = [samples(*[(CART, start + (20 * i + j) * MINUTE, float(j)) for j in range(20)]) for i in range(100)]
+    wall.script = [*[lambda body=body: source.offer(body) for body in bodies], None]
+    found = read(source)
+    assert ticks(found) == list(range(-3000, -1001))
+    assert len(found) <= 3
+    assert source.health.accepted == 2000
+
+
+def test_samples_for_a_closed_tick_are_counted_as_late(caplog) -> None:
+    wall = Wall(T0 + 3 * MINUTE)
+    source = source_at(wall)
+    wall.script = [
+        lambda: source.offer(samples((CART, T0, 1.0), (CART, T0 + 2 * MINUTE, 1.0))),
+        lambda: source.offer(samples((CART, T0 + MINUTE, 9.0), (DB, T0 + MINUTE + 1, 1.0))),
+    ]
+    with caplog.at_level(logging.WARNING):
+        read(source)
+    health = source.health
+    assert (health.dropped["late"], health.accepted, health.pending) == (1, 3, 2)
+    assert "samples dropped reason=late count=1" in caplog.text
+
+
+def test_samples_out_of_order_within_the_lateness_make_no_difference() -> None:
+    rows = [(series("hits_total", job="cart"), T0 + i * 20_000, float(i * i)) for i in range(16)]
+    wanted = None
+    for order in (range(16), reversed(range(16)), [3, 1, 2, 0, *range(15, 3, -1)]):
+        wall = Wall(T0 + 6 * MINUTE)
+        source = source_at(wall, lateness_s=600.0)
+        source.offer(samples(*[rows[i] for i in order]))
+        wall.script = [None] * 20
+        found = values(source, read(source))
+        assert ("cart|requests_rate", 3) in found
+        wanted = wanted or found
+        assert found == wanted
+
+
+def test_a_repeated_body_changes_nothing_and_is_counted() -> None:
+    wall = Wall(T0 + 6 * MINUTE)
+    source = source_at(wall)
+    body = samples(*[(series("hits_total", job="cart"), T0 + i * 20_000, float(i)) for i in range(16)])
+    source.offer(body)
+    source.offer(body)
+    wall.script = [None] * 10
+    assert values(source, read(source))["cart|requests_rate", 4] == pytest.approx(1 / 20)
+    assert source.health.dropped["duplicate"] == 16
+
+
+def test_the_first_of_two_values_for_one_time_counts() -> None:
+    wall = Wall(T0 + 6 * MINUTE, [None] * 3)
+    source = source_at(wall)
+    source.offer(samples((CART, T0, 1.0), (CART, T0, 2.0)))
+    assert values(source, read(source))["cart|level", 0] == 1.0
+
+
+def test_future_and_too_old_samples_are_counted_drops() -> None:
+    wall = Wall(T0)
+    source = source_at(wall, future_s=600.0, max_age_s=3600.0)
+    source.offer(
+        samples(
+            (CART, T0 + 600_001, 1.0),
+            (CART, T0 + 600_000, 1.0),
+            (CART, T0 - 3_600_000, 1.0),
+            (CART, T0 - 3_599_999, 1.0),
+            (CART, -5, 1.0),
+        )
+    )
+    health = source.health
+    assert (health.dropped["future"], health.dropped["too_old"], health.accepted) == (1, 2, 2)
+
+
+def test_overload_takes_nothing_and_room_comes_back() -> None:
+    wall = Wall(T0)
+    source = source_at(wall, max_pending_samples=3)
+    source.offer(samples((CART, T0, 1.0), (DB, T0, 1.0)))
+    with pytest.raises(Overloaded, match="2 samples wait already, at most 3 may"):
+        source.offer(samples((CART, T0 + 1, 1.0), (DB, T0 + 1, 1.0)))
+    with pytest.raises(TooLarge):
+        source.offer(samples(*[(CART, T0 + i, 1.0) for i in range(4)]))
+    assert (source.health.received, source.health.pending, source.health.refused) == (2, 2, 2)
+    assert ticks(read(source)) == [0]  # crowded: closed before its time
+    source.offer(samples((CART, T0 + MINUTE, 1.0), (DB, T0 + MINUTE, 1.0)))
+
+
+def test_a_refused_sender_is_not_a_silent_one() -> None:
+    wall = Wall(T0)
+    source = source_at(wall, max_pending_samples=4, idle_s=30.0)
+    full = samples(*[(CART, T0 + i, 1.0) for i in range(4)])
+
+    def refused() -> None:
+        wall.move(29)
+        with pytest.raises(Overloaded):
+            source.offer(full)
+
+    source.offer(samples((CART, T0 - MINUTE, 1.0), (CART, T0, 1.0)))
+    wall.script = [lambda: wall.move(1), refused, refused, refused]
+    assert ticks(read(source)) == [-1]
+
+
+def test_a_long_gap_is_jumped_over_and_a_short_one_is_filled() -> None:
+    def gap(minutes: int) -> list[int]:
+        wall = Wall(T0 + (minutes + 1) * MINUTE)
+        source = source_at(wall)
+        wall.script = [
+            lambda: source.offer(samples((CART, T0, 1.0), (CART, T0 + MINUTE, 1.0))),
+            None,
+            lambda: source.offer(samples((CART, T0 + minutes * MINUTE, 1.0))),
+            None,
+        ]
+        return ticks(read(source))
+
+    assert gap(50)[:50] == list(range(50))
+    long = gap(5000)
+    assert long[0] == 0
+    assert 5000 in long
+    assert len(long) < 1200  # at most what is closed at once, then a jump
+
+
+def test_a_rate_does_not_reach_over_a_gap_that_was_jumped() -> None:
+    hits = series("hits_total", job="cart")
+    wall = Wall(T0 + 6 * MINUTE)
+    source = source_at(wall)
+    wall.script = [
+        lambda: source.offer(samples(*[(hits, T0 + i * MINUTE, float(i)) for i in range(6)])),
+        None,  # idle: all six ticks close
+        lambda: wall.move(5000 * 60),
+        lambda: source.offer(samples(*[(hits, T0 + (4990 + i) * MINUTE, 1e6) for i in range(6)])),
+        None,
+    ]
+    found = values(source, read(source))
+    assert ("cart|requests_rate", 4990) not in found
+    assert found["cart|requests_rate", 4991] == 0.0
+
+
+def test_ticks_before_the_border_are_history_and_a_batch_never_crosses_it() -> None:
+    wall = Wall(T0)
+    source = source_at(wall, history_before_ms=T0 - 50 * MINUTE)
+    source.offer(samples(*[(CART, T0 + i * MINUTE, 1.0) for i in range(-100, 1)]))
+    wall.script = [None]
+    found = read(source)
+    assert ticks([b for b in found if b.history]) == list(range(-100, -50))
+    assert ticks([b for b in found if not b.history]) == list(range(-50, 0))
+
+
+def test_reading_goes_on_after_the_position() -> None:
+    wall = Wall(T0 + 5 * MINUTE)
+    source = source_at(wall)
+    wall.script = [lambda: source.offer(samples(*[(CART, T0 + i * MINUTE, float(i)) for i in range(5)]))]
+    found = read(source, after=T0 + MINUTE)
+    assert values(source, found) == {("cart|level", 2): 2.0, ("cart|level", 3): 3.0}
+
+
+def test_a_stale_marker_ends_a_gauge_at_once_and_a_new_sample_begins_it_again() -> None:
+    wall = Wall(T0 + 5 * MINUTE, [None] * 10)
+    source = source_at(wall)
+    source.offer(samples((CART, T0, 1.0), (CART, T0 + MINUTE, 0.0), (CART, T0 + 3 * MINUTE, 7.0), stale=[1]))
+    found = values(source, read(source))
+    assert [tick for _, tick in found] == [0, 3, 4, 5, 6, 7]
+    assert found["cart|level", 7] == 7.0
+
+
+def test_a_gauge_is_forgotten_after_the_lookback() -> None:
+    wall = Wall(T0, [None] * 14)
+    source = source_at(wall, lookback_s=150.0)
+    source.offer(samples((CART, T0, 1.0)))
+    assert [tick for _, tick in values(source, read(source))] == [0, 1, 2]
+
+
+def test_decoded_bodies_go_through_and_known_keys_are_told() -> None:
+    wall = Wall(T0 + MINUTE, [None] * 4)
+    source = source_at(wall)
+    body = encode([(CART, [(T0, 4.0)]), (series("other", job="cart"), [(T0, 1.0)])])
+    source.offer(decode(body, HEADERS, known=source.known))
+    assert all(key in source.known for key in decode(body, HEADERS).keys)
+    assert values(source, read(source))["cart|level", 0] == 4.0
+    assert (source.health.unwatched, source.health.skipped["exemplars"]) == (1, 0)
+
+
+def test_live_series_show_their_edges_and_services() -> None:
+    wall = Wall(T0 + 2 * MINUTE, [None] * 2)
+    source = source_at(wall)
+    edge = series("calls_total", client="cart", server="db")
+    old = series("calls_total", client="cart", server="old")
+    source.offer(
+        samples((edge, T0, 1.0), (CART, T0, 1.0), (DB, T0, 1.0), (old, T0, 1.0), (old, T0 + 1, 0.0), stale=[4])
+    )
+    read(source)
+    assert list(source.edges(T0 + MINUTE)) == [(dict(edge), T0)]
+    assert source.live_services(T0 + MINUTE) == ("cart", "db")
+    assert list(source.edges(T0 + 400_000)) == []
+    assert source.live_services(T0 + 400_000) == ()
+
+
+def test_series_that_stop_are_evicted_and_may_come_back() -> None:
+    wall = Wall(T0 + 300 * MINUTE)
+    source = source_at(wall, evict_after_s=3600.0, series=SeriesLimits(max_raw_series=2))
+    source.offer(samples((CART, T0, 1.0), (DB, T0, 1.0), (series("level", job="third"), T0, 1.0)))
+    assert (source.health.raw_series, source.health.dropped["series_limit"]) == (2, 1)
+    source.offer(samples(*[(DB, T0 + i * MINUTE, 2.0) for i in range(1, 200)]))
+    wall.script = [None]
+    found = read(source)
+    assert (source.health.raw_series, source.health.signals) == (1, 1)
+    assert max(tick for key, tick in values(source, found) if key == "cart|level") == 4
+    third = series("level", job="third")
+    source.offer(samples((third, T0 + 200 * MINUTE, 9.0), (DB, T0 + 200 * MINUTE, 3.0), (DB, T0 + 202 * MINUTE, 3.0)))
+    wall.script = [None]
+    later = values(source, read(source))
+    assert (later["third|level", 200], later["db|level", 200]) == (9.0, 3.0)
+    assert source.health.raw_series == 2
+
+
+def test_ended_series_are_evicted_sooner() -> None:
+    wall = Wall(T0 + 300 * MINUTE, [None])
+    source = source_at(wall, evict_after_s=360_000.0)
+    source.offer(samples((CART, T0, 1.0), (CART, T0 + 1, 0.0), stale=[1]))
+    source.offer(samples(*[(DB, T0 + i * MINUTE, 2.0) for i in range(30)]))
+    read(source)
+    assert source.health.raw_series == 1
+
+
+def test_a_full_table_is_said_and_the_rest_goes_on(caplog) -> None:
+    wall = Wall(T0 + MINUTE, [None] * 4)
+    source = source_at(wall, limit=1)
+    source.offer(samples((CART, T0, 1.0), (DB, T0, 1.0)))
+    with caplog.at_level(logging.WARNING):
+        found = read(source)
+    assert set(values(source, found)) == {("cart|level", i) for i in range(4)}
+    assert "no room for watched series limit=1" in caplog.text
+
+
+def test_one_watched_series_has_one_recipe_and_the_earlier_one_wins() -> None:
+    other = Recipe("u", Signal("level", "saturation"), "gauge", Selector("depth"), service=("job",))
+    wall = Wall(T0 + 300 * MINUTE, [None])
+    source = PushSource(
+        [Pack("t", "t", (), (UP,)), Pack("u", "u", (), (other,))],
+        SeriesTable(),
+        PushSettings(step_s=60.0, evict_after_s=600.0),
+        clock=wall,
+        wait=wall.wait,
+    )
+    depth = series("depth", job="cart")
+    source.offer(samples(*[(depth, T0 + i * MINUTE, 2.0) for i in range(40)], (CART, T0, 1.0)))
+    found = read(source)
+    assert all(len(block.ids) == 1 for batch in found for block in batch.blocks)
+    assert values(source, found)["cart|level", 0] == 1.0
+    source.offer(samples(*[(depth, T0 + i * MINUTE, 2.0) for i in range(40, 60)]))
+    wall.script = [None]
+    assert values(source, read(source))["cart|level", 45] == 2.0, "the other takes over when the first is gone"
+
+
+def test_a_steady_reader_waits_for_the_next_tick_only() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall, idle_s=30.0)
+    source.offer(samples((CART, T0, 1.0)))
+    wall.script = [None, None, None]
+    read(source)
+    before = wall.now_s
+    wall.script = [None]
+    read(source)
+    assert 0 < wall.now_s - before <= 60
+
+
+def test_samples_nobody_watches_keep_no_tick_open_and_close_none() -> None:
+    wall = Wall(T0 + 60 * MINUTE)
+    source = source_at(wall)
+    source.offer(samples((CART, T0, 1.0)))
+    source.offer(samples((series("other", job="x"), T0 + 60 * MINUTE, 1.0)))
+    assert read(source) == []
+    wall.script = [None]
+    assert ticks(read(source))[0] == 0
+
+
+def test_an_empty_body_is_nothing() -> None:
+    wall = Wall(T0)
+    source = source_at(wall)
+    empty = np.zeros(0)
+    source.offer(Samples([], empty.astype(np.int32), empty.astype(np.int64), empty, empty.astype(np.bool_)))
+    assert source.health.received == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("step_s", 0.0), ("step_s", 0.0005), ("lateness_s", -1.0), ("idle_s", 0.0), ("max_pending_samples", 0)],
+)
+def test_impossible_settings_are_refused_by_name(setting: str, value: float) -> None:
+    with pytest.raises(ValueError, match=setting):
+        PushSettings(**{setting: value})
+
+
+def test_the_real_wait_tells_whether_the_event_came() -> None:
+    async def both() -> tuple[bool, bool]:
+        event = asyncio.Event()
+        quiet = await wait_for_event(event, 0.001)
+        event.set()
+        return quiet, await wait_for_event(event, 10.0)
+
+    assert asyncio.run(both()) == (False, True)
+
+
+def test_the_pack_of_these_tests_is_what_they_say() -> None:
+    assert [recipe.form for recipe in PACK.recipes] == ["gauge", "rate"]
