@@ -102,11 +102,10 @@ class Gather:
     def _storm(self) -> None:
         """What is over the limit of incidents becomes one, said aloud."""
         active = self._state.active()
-        excess = len(active) - self._settings.max_active
         storm = next((g for g in active if g.is_storm), None)
-        newest = [g for g in reversed(active) if g.status == "forming" and not g.is_storm and not g.id][
-            : max(0, excess)
-        ]
+        excess = len(active) - (storm is not None) - self._settings.max_active
+        loose = [g for g in reversed(active) if g.status == "forming" and not g.is_storm and not g.id]
+        newest = loose[: max(0, excess)]
         if not newest:
             return
         if storm is None:

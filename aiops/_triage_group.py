@@ -119,7 +119,7 @@ class Group:
         anomalies = tuple(m.anomaly for m in members if m.anomaly is not None)
         alerts = tuple(m.alert for m in members if m.alert is not None)
         services = tuple(sorted({m.service for m in members if m.service}))
-        text = title(anomalies, alerts, services, further=self.further)
+        text = title(anomalies, alerts, self.services(), further=self.further)
         return Incident(
             id=self.id or _name(*self.first, 0),
             status=self.status,

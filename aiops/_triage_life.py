@@ -21,9 +21,9 @@ def is_due(group: Group, settings: TriageSettings, at: int) -> bool:
     return group.status == "forming" and group.asked_at is None and at - group.began_at >= _ms(settings.group_wait_s)
 
 
-def ask(group: Group, when: Moment) -> Rank:
-    """Ask for a ranking."""
-    group.asked_at = group.ranked_at = when.at
+def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
+    """Ask for a ranking; `since_at` is when it was asked for first, if this is a repetition."""
+    group.asked_at, group.ranked_at = when.at if since_at is None else since_at, when.at
     group.wants_rank = False
     return Rank(group.incident())
 
@@ -53,6 +53,9 @@ def step(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Se
         if group.asked_at is not None and when.at - group.asked_at >= _ms(settings.rank_timeout_s):
             group.asked_at = None
             return _open(group, settings, when)
+        if group.asked_at is not None and group.wants_rank:
+            # The time-out goes on: a service that restarts again and again must still tell people.
+            return [ask(group, when, since_at=group.asked_at)]
         return []
     if group.status == "resolved":
         return []

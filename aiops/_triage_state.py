@@ -142,8 +142,7 @@ def unpack(data: bytes) -> tuple[State, Counter[str]]:
     saved = decode(data, _Saved)
     groups = [decode(body, Group) for body in saved.groups]
     for group in groups:
-        group.wants_rank = group.wants_rank or (group.asked_at is not None and group.status != "forming")
-        group.asked_at = None
+        group.wants_rank = group.wants_rank or group.asked_at is not None
     state = State(
         at=saved.at,
         now_ms=saved.now_ms,
