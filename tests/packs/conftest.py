@@ -33,20 +33,20 @@ class RealPrometheus:
         return [(one["metric"], float(one["value"][1])) for one in body["data"]["result"]]
 
 
-def recorded(series: dict[str, float]) -> str:
-    """OpenMetrics text: counters (`_total`, `_bucket`) grow by the given rate, gauges have the given value."""
+def recorded(series: dict[str, float], now_s: int) -> str:
+    """OpenMetrics text: `_total`, `_bucket` and `_count` grow by the given rate, gauges have the given value."""
     lines = []
     for number, (name, value) in enumerate(series.items()):
-        grows = name.split("{")[0].endswith(("_total", "_bucket"))
-        for at_s in range(NOW_S - 600, NOW_S + 1, STEP_S):
+        grows = name.split("{")[0].endswith(("_total", "_bucket", "_count"))
+        for at_s in range(now_s - 600, now_s + 1, STEP_S):
             # High enough that no rate is cut off at zero.
-            now = 1e6 + number + value * (at_s - NOW_S) if grows else value
+            now = 1e6 + number + value * (at_s - now_s) if grows else value
             lines.append(f"{name} {now!r} {at_s}")
     return "\n".join([*lines, "# EOF\n"])
 
 
 @pytest.fixture(scope="session")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[dict[str, float]], RealPrometheus]]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RealPrometheus]]:
     """Start a Prometheus with the given series; all are stopped at the end."""
     for program in ("prometheus", "promtool"):
         if shutil.which(program) is None:
@@ -54,9 +54,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[d
     running: list[subprocess.Popen[bytes]] = []
     clients: list[httpx.Client] = []
 
-    def start(series: dict[str, float]) -> RealPrometheus:
+    def start(series: dict[str, float], now_s: int = NOW_S) -> RealPrometheus:
         folder = tmp_path_factory.mktemp("prometheus")
-        (folder / "in.om").write_text(recorded(series))
+        (folder / "in.om").write_text(recorded(series, now_s))
         (folder / "prometheus.yml").write_text("scrape_configs: []\n")
         blocks = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(folder / "in.om"), str(folder / "data")]
         subprocess.run(blocks, check=True, capture_output=True)

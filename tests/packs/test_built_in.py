@@ -47,7 +47,7 @@ def test_a_recipe_is_plausible(recipe: Recipe):
         recipe.scale == 1.0
         or "milli" in recipe.of.metric
         or "_ms" in recipe.of.metric
-        or recipe.signal.unit == "1/min"
+        or recipe.signal.unit.endswith("/min")
         or "duration" in recipe.of.metric
         or "usec" in recipe.of.metric
     )
