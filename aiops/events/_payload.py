@@ -83,7 +83,8 @@ def typed(value: object, kind: type[T], where: str = "") -> T:
     except msgspec.ValidationError as error:
         rule, _, path = str(error).partition(" - at `$")
         key = f"{where}{path.rstrip('`')}".lstrip(".") or "body"
-        raise InputError(f"{key}: {rule[:1].lower()}{rule[1:]}") from None
+        # msgspec quotes what it found, however long that is.
+        raise InputError(f"{key}: {rule[:1].lower()}{clean(rule[1:], 400)}") from None
 
 
 def clean(text: str, limit_bytes: int = TEXT_LIMIT_BYTES) -> str:

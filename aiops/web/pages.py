@@ -27,6 +27,9 @@ from aiops.web.api import DEFAULT_LIMIT
 from aiops.web.timeline import timeline
 
 SUSPECTS_FOR_PEOPLE = 3
+MEMBERS_FOR_PEOPLE = 50
+"""Deviations and moments on one page; chosen, nobody reads more and a phone must load it."""
+
 _LIVE = ("open", "flapping", "forming")
 
 
@@ -94,6 +97,7 @@ class Pages:
             lasting=_lasting(incident, int(self.clock() * 1000)),
             suspects=incident.ranking.suspects[:SUSPECTS_FOR_PEOPLE],
             timeline=timeline(incident),
+            members=MEMBERS_FOR_PEOPLE,
             refresh_s=self.refresh_s if incident.status in _LIVE else 0,
         )
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,7 @@ from aiops.errors import InputError
 from aiops.events import Received, alertmanager
 from aiops.events._payload import CUT_MARK
 
+RECORDED = Path(__file__).parent / "recorded"
 NOW_MS = 1_700_000_600_000
 START = "2023-11-14T22:13:20.123456789Z"
 START_MS = 1_700_000_000_123
@@ -182,3 +184,16 @@ def test_control_characters_and_foreign_links_do_not_pass() -> None:
 def test_which_label_names_the_service_can_be_told() -> None:
     raw = body(alert(labels={"team_service": "pay", "service": "cart"}))
     assert alertmanager.read(raw, NOW_MS, ("team_service",)).events[0].service == "pay"
+
+
+def test_what_a_real_alertmanager_sent_is_understood() -> None:
+    """Recorded from Alertmanager 0.25: an alert that was given without end, then ended."""
+    firing, resolved = (
+        alertmanager.read((RECORDED / f"alertmanager_{status}.json").read_bytes(), 1_795_348_200_000)
+        for status in ("firing", "resolved")
+    )
+    (start,), (end,) = firing.events, resolved.events
+    assert (start.status, start.service, start.description) == ("firing", "cart", "CartSlow: p95 over 1 s")
+    assert (end.status, end.id) == ("resolved", start.id)
+    assert (start.time_ms, end.time_ms) == (1_795_348_138_157, 1_795_348_147_000)
+    assert firing.rejects == resolved.rejects == ()

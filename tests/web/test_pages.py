@@ -172,3 +172,12 @@ def test_events_without_a_description_still_have_a_line(sample: Any) -> None:
     bare = replace(sample.incident, events=(replace(sample.deploy, description=""),), anomalies=(), opened_ms=None)
     story = timeline(replace(bare, alerts=(replace(sample.alert, description=""),)))
     assert [m.text for m in story] == ["deploy", "alert"]
+
+
+def test_a_page_of_a_storm_stays_short_and_says_so(client: Any, backend: Any, sample: Any) -> None:
+    storm = tuple(replace(sample.slow, id=str(i)) for i in range(400))
+    backend.known = [replace(sample.incident, anomalies=storm)]
+    text = page(client(), "/incidents/5f0c1b2a").text
+    assert "The first 50 of 400 are shown" in text
+    assert "The first 50 of 403 are shown" in text
+    assert len(text) < 60_000

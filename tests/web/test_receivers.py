@@ -208,3 +208,16 @@ def test_a_sender_that_is_too_slow_is_told_to_come_again(client: Any) -> None:
 def test_other_methods_and_routes_are_refused(client: Any) -> None:
     assert run(client().get("/api/v1/write")).status_code == 405
     assert run(client().get("/api/v2/write")).json() == {"error": "not found"}
+
+
+def test_a_body_far_over_the_limit_is_not_read_to_its_end(client: Any) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"x" * 100
+
+    assert post(client(max_write_bytes=1000), "/api/v1/write", content=endless()).status_code == 400
+    assert read <= 50
