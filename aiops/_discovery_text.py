@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from aiops import words
-from aiops.discovery import PackPlan, Plan
+from aiops._discovery_plan import PackPlan, Plan
 
 MOST_NAMES = 12
 """More names in one line are not read (chosen)."""

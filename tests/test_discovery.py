@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from aiops import config
-from aiops._discovery_text import config_text, plan_text
-from aiops.discovery import Plan, discover
+from aiops.discovery import Plan, config_text, discover, plan_text
 from aiops.errors import Refused, SourceError, Unavailable
 from aiops.packs import Pack
 from aiops.packs.load import built_in, load_pack, parse_recipes
