@@ -36,6 +36,10 @@ class TooHeavy(SourceError):
         super().__init__(str(cause))
 
 
+class Partial(Unavailable):
+    """The server answered, but says itself that data is missing."""
+
+
 class _Series(msgspec.Struct):
     metric: dict[str, str] = {}
     values: msgspec.Raw = msgspec.Raw(b"")

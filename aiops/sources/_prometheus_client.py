@@ -50,10 +50,11 @@ class PrometheusClient:
     ) -> None:
         self.connection = connection
         self.counts: Counter[str] = Counter()
+        self.rng = rng or random.Random()  # noqa: S311 - jitter, no cryptography
         self._tls = connection.tls()
         self._opened: httpx.AsyncClient | None = None
         self.ranges = RangeReader(
-            connection, self._http, concurrency=concurrency, patience=patience, sleep=sleep, rng=rng
+            connection, self._http, concurrency=concurrency, patience=patience, sleep=sleep, rng=self.rng
         )
 
     async def metric_names(self) -> list[str]:

@@ -11,13 +11,23 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 import httpx
 import numpy as np
 
 from aiops.errors import Refused, SourceError, Unavailable
 from aiops.model import F64, I64, Labels
-from aiops.sources._prometheus_answer import BULK_BYTES, TOO_HEAVY, Answer, TooHeavy, Window, error_message, read_answer
+from aiops.sources._prometheus_answer import (
+    BULK_BYTES,
+    TOO_HEAVY,
+    Answer,
+    Partial,
+    TooHeavy,
+    Window,
+    error_message,
+    read_answer,
+)
 from aiops.sources._prometheus_connection import Connection
 
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -76,6 +86,8 @@ class RangeReader:
     http : gives the client to ask with, opened on first use
     concurrency : requests at a time, over all callers
     sleep, rng : the back-off's clock and jitter
+
+    `server_s` is the server's clock (unix seconds) as its latest answer showed it, None = not shown.
     """
 
     def __init__(
@@ -92,7 +104,7 @@ class RangeReader:
         self._slots = asyncio.Semaphore(concurrency)
         self._patience = patience or Patience()
         self._sleep, self._rng = sleep, rng or random.Random()  # noqa: S311 - jitter, no cryptography
-        self.server_behind_s = 0.0
+        self.server_s: float | None = None
 
     async def read(
         self,
@@ -162,7 +174,7 @@ class RangeReader:
             raise failure(status, error_message(body))
         answer = await self._decode(body, window)
         if answer.is_partial and not patience.accept_partial:
-            raise Unavailable(f"the answer is partial: {'; '.join(answer.warnings)[:300] or 'isPartial'}")
+            raise Partial(f"the answer is partial: {'; '.join(answer.warnings)[:300] or 'isPartial'}")
         return answer
 
     async def _decode(self, body: bytes, window: Window) -> Answer:
@@ -179,6 +191,7 @@ class RangeReader:
                     body += piece
                     if len(body) > self._connection.max_body_bytes:
                         raise TooHeavy(Refused(f"the answer is over max_body_bytes={self._connection.max_body_bytes}"))
+                self.server_s = _date_s(response.headers.get("Date", ""))
                 return response.status_code, bytes(body)
         except httpx.RequestError as e:
             raise Unavailable(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
@@ -190,6 +203,13 @@ def failure(status: int, message: str) -> SourceError:
     is_passing = status in RETRIED or status >= httpx.codes.INTERNAL_SERVER_ERROR
     error = Unavailable(text) if is_passing else Refused(text)
     return TooHeavy(error) if status in (400, 422, 503) and TOO_HEAVY.search(message) else error
+
+
+def _date_s(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError):
+        return None
 
 
 def _join(window: Window, answers: list[tuple[Window, Answer]]) -> Matrix:

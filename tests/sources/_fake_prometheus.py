@@ -123,6 +123,8 @@ def serve(fake: FakePrometheus) -> Callable[[], None]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 65_536
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length", "0"))
