@@ -67,7 +67,16 @@ def _totals(plan: Plan) -> list[str]:
         f"In all {plan.series:,} series of {_many(len(plan.services), 'service')}: about {memory} of memory for them,",
         f"and {queries} queries a minute on the server (one value every {plan.step_s:g} s).",
         f"Only signals marked * open incidents, the rest is evidence: {paging} with such a signal.",
+        *_paging_lines(plan),
         *_graph_lines(plan),
+    ]
+
+
+def _paging_lines(plan: Plan) -> list[str]:
+    if plan.paging_services:
+        return []
+    return [
+        "So nothing can open an incident yet: name latency, errors or traffic of your own, see docs/signal_packs.md."
     ]
 
 

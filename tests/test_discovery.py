@@ -183,6 +183,13 @@ def test_many_services_are_cut_short(packs):
     assert "No metric tells who calls whom" in plan_text(plan)
 
 
+def test_a_server_without_anything_users_feel_is_told_so(packs):
+    plan = looked(Told(["app_total", "app_cpu_total"], {count_query(packs["app"].recipes[2], 120): counts(a=1)}), packs)
+    assert plan.paging_services == ()
+    assert "0 services with such a signal.\nSo nothing can open an incident yet: " in plan_text(plan)
+    assert "So nothing" not in plan_text(looked(Told(NAMES, answers(packs)), packs))
+
+
 def test_where_nothing_matches_the_plan_says_what_to_do(packs):
     plan = looked(Told(["up"], {}), packs)
     assert plan.series == 0
