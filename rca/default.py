@@ -11,11 +11,15 @@ from rca._base import Case, Ranking
 from rca.changes import changes
 from rca.facts import Facts, facts
 from rca.fusion import fuse
+from rca.load import load, retry_opinion, surge_opinion
+from rca.measured_share import measured_share
 from rca.opinion import Opinion
+from rca.per_request import skipped_calls
 from rca.silence import silence
 from rca.suspects import Trial, ranking
+from rca.unseen import unseen, unseen_opinion
 from rca.view import view
-from rca.witnesses import moves_alike, network_gap, own_errors, own_families, own_share, own_time, traversal
+from rca.witnesses import logs, moves_alike, network_gap, own_errors, own_families, own_share, own_time, traversal
 
 Witness = Callable[[Facts], Opinion]
 
@@ -31,13 +35,16 @@ WITNESSES: dict[str, tuple[float, Witness]] = {
     "memory": (0.5, own_families("memory", frozenset({"memory"}), "exhaustion")),
     "saturation": (0.7, own_families("saturation", frozenset({"pool", "queue", "disk"}), "exhaustion")),
     "restarts": (0.5, own_families("restarts", frozenset({"restarts"}), "unknown")),
-    "logged errors": (0.7, own_families("logged errors", frozenset({"log errors"}), "unknown")),
+    "logs": (1.0, logs),
+    "measured share": (1.5, measured_share),
+    "skipped calls": (0.7, skipped_calls),
     "traffic bytes": (0.15, own_families("traffic bytes", frozenset({"network"}), "network")),
 }
 """Name of each piece of evidence, the most it can give, and itself. Caps are chosen: one for what points at an origin,
 less for what is often only an effect. Silence is the exception: three conditions guard it, and what a dead service
 would have said is missing from all other evidence."""
 
+SURGE_CAP, RETRY_CAP, UNSEEN_CAP = 3.0, 1.5, 2.0
 CHANGE_CAP = 0.7  # below the cap of any single clear piece of evidence
 
 
@@ -64,13 +71,24 @@ class FusedRanker:
         seen = view(case)
         if seen.is_blind:
             note = "there are no normal or no abnormal values to compare"
-            return ranking(Trial(seen, [], fuse([], [], 0.0, len(seen.services))), (note,))
+            return ranking(Trial(seen, [], fuse([], [], 0.0, np.zeros(len(seen.services)))), (note,))
         known = facts(seen)
         used = [(cap, witness) for name, (cap, witness) in WITNESSES.items() if name not in self.without]
         opinions = [witness(known) for _, witness in used]
         caps = [cap for cap, _ in used]
+        excused = np.zeros(len(seen.services))
+        if "load" not in self.without:
+            found = load(known)
+            excused = found.excused
+            opinions += [surge_opinion(known, found), retry_opinion(known, found)]
+            caps += [SURGE_CAP, RETRY_CAP]
+        if "unseen dependency" not in self.without:
+            hidden = unseen(known)
+            excused = np.maximum(excused, hidden.excused)
+            opinions.append(unseen_opinion(hidden))
+            caps.append(UNSEEN_CAP)
         if "change" not in self.without:
             odd = np.max([o.gate * (o.strength > 0) for o in opinions if not o.needs_symptom], axis=0, initial=0.0)
             opinions.append(changes(seen, odd))
             caps.append(CHANGE_CAP)
-        return ranking(Trial(seen, opinions, fuse(opinions, caps, known.switch, len(seen.services))))
+        return ranking(Trial(seen, opinions, fuse(opinions, caps, known.switch, excused)))

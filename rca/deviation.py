@@ -105,9 +105,9 @@ def _extreme_mean(rise: F64) -> F64:
         return np.full(rise.shape[1], np.nan)
     ordered = -np.sort(-rise, axis=0)
     count = np.sum(np.isfinite(rise), axis=0)
-    keep = np.arange(len(rise))[:, None] < np.maximum(1, count // 2)
+    keep = np.arange(len(rise))[:, None] < np.maximum(1, (count + 1) // 2)
     total = np.sum(np.where(keep, ordered, 0.0), axis=0)
-    return np.where(count > 0, total / np.maximum(1, count // 2), np.nan)
+    return np.where(count > 0, total / np.maximum(1, (count + 1) // 2), np.nan)
 
 
 def _past_extremes(away: F64, length: int) -> F64:

@@ -10,6 +10,7 @@ import numpy as np
 from rca._base import F64
 from rca.deviation import Deviation, deviation
 from rca.direct import badness
+from rca.gaps import Gaps, gaps
 from rca.opinion import gate
 from rca.request_series import RequestSeries, request_series
 from rca.view import CaseView, Places
@@ -26,6 +27,7 @@ class Facts:
     seen : the case
     series : latency, errors and requests by service
     bad : (n,) how far each column moved in its bad direction, scales
+    gaps : what calls lose on the way
     latency, errors : deviations of those series, (s,) each
     hurts : which of the two the symptom shows
     switch : how far the symptom itself moves, in [0, 1]; evidence from the call graph counts this much
@@ -34,6 +36,7 @@ class Facts:
     seen: CaseView
     series: RequestSeries
     bad: F64
+    gaps: Gaps
     latency: Deviation
     errors: Deviation
     hurts: Literal["latency", "errors"]
@@ -74,4 +77,5 @@ def facts(seen: CaseView) -> Facts:
         if seen.owner[i] == seen.symptom and column.metric == seen.case.symptom.metric
     ]
     switch = float(gate(np.array([max([moved[told], *named])]))[0])
-    return Facts(seen, series, bad, latency, errors, "latency" if told == "latency" else "errors", switch)
+    hurts: Literal["latency", "errors"] = "latency" if told == "latency" else "errors"
+    return Facts(seen, series, bad, gaps(seen, series), latency, errors, hurts, switch)

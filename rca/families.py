@@ -78,6 +78,8 @@ _WORDS: tuple[tuple[Family, Bad, frozenset[str]], ...] = (
                                    "ops", "operations", "calls", "hits", "workload", "load", "span", "messages",
                                    "queries", "transactions", "count", "rate"})),
 )  # fmt: skip
+# Means add up along a call tree and come first; then the statistic least ruled by a few requests.
+LATENCY_ORDER = {s: place for place, s in enumerate(("mean", "p50", "p75", "p90", "p95", "p99", "", "max"))}
 _STATISTICS = {"avg": "mean", "average": "mean", "mean": "mean", "max": "max", "maximum": "max", "median": "p50"}
 _SERVER = frozenset({"server", "in", "inbound", "destination"})
 _CLIENT = frozenset({"client", "out", "outbound", "upstream", "source"})

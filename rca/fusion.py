@@ -35,21 +35,26 @@ class Fused:
     parts: F64
 
 
-def fuse(opinions: Sequence[Opinion], caps: Sequence[float], switch: float, count: int) -> Fused:
+def fuse(opinions: Sequence[Opinion], caps: Sequence[float], switch: float, excused: F64) -> Fused:
     """Fuse opinions about the same s services.
 
     Parameters
     ----------
     caps : most that each opinion can give
     switch : how far the symptom moves, in [0, 1]
-    count : s
+    excused : (s,) share of each service's own evidence that something else explains
     """
-    parts = [cap * _turned(opinion, switch) * _part(opinion) for opinion, cap in zip(opinions, caps, strict=True)]
-    table = np.array(parts).reshape(len(opinions), count)
+    parts = [
+        cap * _turned(opinion, switch) * _part(opinion) * (1.0 if opinion.is_request else 1.0 - excused)
+        for opinion, cap in zip(opinions, caps, strict=True)
+    ]
+    table = np.array(parts).reshape(len(opinions), len(excused))
     return Fused(np.sum(table, axis=0), table)
 
 
 def _turned(opinion: Opinion, switch: float) -> float:
+    if opinion.is_request:
+        return 1.0
     return switch if opinion.needs_symptom else 1.0 - (1.0 - _DIRECT_WHEN_SYMPTOM_MOVES) * switch
 
 

@@ -26,6 +26,7 @@ class Opinion:
     text : one sentence without the service's name, for the services worth telling about
     numbers : what the sentence rests on, by service
     needs_symptom : evidence from the call graph: it counts as far as the symptom itself moves
+    is_request : it is about requests or life and death, and counts fully whether or not the symptom moves
     cause : kind of cause it speaks for
     """
 
@@ -36,6 +37,7 @@ class Opinion:
     text: dict[int, str] = field(default_factory=dict)
     numbers: dict[int, tuple[tuple[str, float], ...]] = field(default_factory=dict)
     needs_symptom: bool = False
+    is_request: bool = False
     cause: CauseKind = "unknown"
 
 

@@ -9,13 +9,16 @@ Limits: latencies that are percentiles do not add up exactly, and calls made in 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from rca._base import F64
-from rca.deviation import Deviation, deviation, quantile
+from rca.deviation import deviation, quantile
 from rca.request_series import RequestSeries
 from rca.view import CaseView
 
+_DEPTH = 4  # longest chain of services that count no requests; chosen
 _STEADY_SHARE = 0.1  # of the symptom's usual traffic: below it, per-request figures are noise
 
 
@@ -43,32 +46,49 @@ def own_series(seen: CaseView, series: RequestSeries, hurt: F64) -> tuple[F64, F
     return np.asarray(total - total @ part), total
 
 
-def own_rise(seen: CaseView, series: RequestSeries, hurt: F64) -> tuple[F64, F64, Deviation]:
-    """Rise of the own part per symptom request, damped where it is noise.
+@dataclass(frozen=True, slots=True)
+class OwnRise:
+    """Rise of the own part per symptom request.
 
-    Returns
-    -------
-    value : (s,) >= 0, in the unit of `hurt`; 0 for services the symptom does not depend on
+    Parameters
+    ----------
+    loss : (s,) >= 0, in the unit of what hurts, damped where it is noise
+    value : (s,) the same for services that the symptom depends on, 0 for others
     z : (s,) the smaller of the own part's and the total's deviation, in scales
-    moved : deviation of the own part
     """
+
+    loss: F64
+    value: F64
+    z: F64
+
+
+def own_rise(seen: CaseView, series: RequestSeries, hurt: F64) -> OwnRise:
+    """How much more each service adds by itself than it normally does."""
     own, total = own_series(seen, series, hurt)
     moved = deviation(own[: series.split], own[series.split :])
     whole = deviation(total[: series.split], total[series.split :])
     rise = np.mean(own[series.split :], axis=0) - moved.median
     z = np.nan_to_num(np.minimum(moved.z_up, whole.z_up))
-    value = np.where(seen.reachable, np.maximum(0.0, np.nan_to_num(rise)) * np.clip(z / 3.0, 0.0, 1.0), 0.0)
-    return value, z, moved
+    loss = np.maximum(0.0, np.nan_to_num(rise)) * np.clip(z / 3.0, 0.0, 1.0)
+    return OwnRise(loss, np.where(seen.reachable, loss, 0.0), z)
 
 
 def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
-    """Requests per row; a service without the metric is taken to see each request of the symptom once."""
+    """Requests per row; a service that counts none is taken to be called once per request of each caller."""
+    from scipy.sparse import csr_array
+
     requests = series.requests.copy()
     symptom = requests[:, seen.symptom]
     symptom = np.where(np.isfinite(symptom), symptom, 1.0) if np.isfinite(symptom).any() else np.ones(len(symptom))
-    without = series.requests_column < 0
-    requests[:, without] = symptom[:, None]
     requests[:, seen.symptom] = symptom
+    without = series.requests_column < 0
+    without[seen.symptom] = False
+    uncounted = without[seen.callees]
+    if uncounted.any():
+        size, ends = len(without), (seen.callers[uncounted], seen.callees[uncounted])
+        onto = csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
+        for _ in range(_DEPTH):
+            requests[:, without] = np.asarray(np.nan_to_num(requests) @ onto)[:, without]
     # Who is measured by its callers but counts no requests itself still gets as many as usual.
     usual = quantile(requests[: series.split], 0.5)
     called = np.isnan(requests) & (np.isfinite(series.latency) | np.isfinite(series.errors))

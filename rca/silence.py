@@ -31,7 +31,7 @@ def silence(known: Facts) -> Opinion:
         int(s): f"it stopped reporting: {round(share[s] * count[s])} of its {int(count[s])} metrics have no values"
         for s in np.flatnonzero(strength > 0)
     }
-    return Opinion("silence", strength, strength, np.full(len(share), -1, dtype=np.intp), text, cause="unknown")
+    return Opinion("silence", strength, strength, np.full(len(share), -1, dtype=np.intp), text, is_request=True)
 
 
 def _lost_share(known: Facts) -> tuple[F64, F64]:

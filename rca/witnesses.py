@@ -7,6 +7,7 @@ service is odd by itself. Change events ask who was touched.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,19 +16,26 @@ from rca.correlation import correlation
 from rca.direct import family_columns, joined
 from rca.edge_gap import edge_gap
 from rca.facts import Facts
+from rca.felt import UNFELT, felt
+from rca.measured_share import is_traced, measured_rise
 from rca.opinion import Opinion, gate, level
 from rca.own_share import own_rise
+from rca.per_request import logs_per_request
 from rca.phrases import movement, numbers_of
 from rca.traversal import ANOMALOUS, traverse
 from rca.view import Places
 
 _BLAMED_ON_CALLEES = 0.7  # of a caller's errors, what its worst callee's errors explain; measured
+_FEW = 0.1  # of the own latency of a service hardly called; chosen
 _QUIET = 0.01  # correlation of a series that hardly moved is mostly chance
 
 
 def own_share(known: Facts) -> Opinion:
     """Who adds, by itself, to what a request of the symptom suffers."""
-    value, z, _ = own_rise(known.seen, known.series, known.hurt)
+    found = own_rise(known.seen, known.series, known.hurt)
+    value, z = found.value, found.z
+    if known.hurts == "latency" and is_traced(known.seen):
+        value = np.zeros_like(value)
     worth = [int(s) for s in np.flatnonzero(value > 0)]
     unit = "latency" if known.hurts == "latency" else "error ratio"
     total = max(float(np.sum(value)), 1e-12)
@@ -64,13 +72,17 @@ def moves_alike(known: Facts) -> Opinion:
 
 def own_time(known: Facts) -> Opinion:
     """Latency of the service itself: measured so, or what is left without its callees."""
-    _, _, own = own_rise(known.seen, known.series, known.series.latency)
-    z = np.nan_to_num(np.minimum(known.latency.z_up, own.z_up))
+    own = own_rise(known.seen, known.series, known.series.latency)
+    z = np.nan_to_num(np.minimum(known.latency.z_up, own.z))
     column = known.series.latency_column
     alone = np.array([i for i, what in enumerate(known.seen.meanings) if what.is_own and what.family == "latency"])
     measured = joined(known.seen, alone.astype(np.intp), known.bad)
-    column = np.where(measured.z > z, measured.column, column)
-    return _direct("own latency", known, np.maximum(z, measured.z), column)
+    # What is measured need not be computed: a difference of coarse percentiles is the noisier of the two.
+    column = np.where(measured.column >= 0, measured.column, column)
+    told = _direct("own latency", known, np.where(measured.column >= 0, measured.z, z), column)
+    loss = measured_rise(known).value if is_traced(known.seen) else own.loss
+    weight = np.sqrt(loss / max(float(np.max(loss, initial=0.0)), 1e-12))
+    return replace(told, strength=told.strength * (_FEW + (1 - _FEW) * weight))
 
 
 def own_errors(known: Facts) -> Opinion:
@@ -89,7 +101,15 @@ def own_errors(known: Facts) -> Opinion:
 def network_gap(known: Facts) -> Opinion:
     """Time lost between a caller's clock and the service's."""
     found = edge_gap(known)
-    return _direct("call gap", known, found.z, found.column, cause="network")
+    return replace(_direct("call gap", known, found.z, found.column, cause="network"), is_request=True)
+
+
+def logs(known: Facts) -> Opinion:
+    """Errors logged, and lines logged per request."""
+    plain = joined(known.seen, family_columns(known.seen, frozenset({"log errors"})), known.bad)
+    ratio = logs_per_request(known)
+    column = np.where(ratio.z > plain.z, ratio.column, plain.column)
+    return _direct("logs", known, np.maximum(plain.z, ratio.z), column)
 
 
 def own_families(name: str, families: frozenset[str], cause: CauseKind) -> Callable[[Facts], Opinion]:
@@ -97,7 +117,8 @@ def own_families(name: str, families: frozenset[str], cause: CauseKind) -> Calla
 
     def witness(known: Facts) -> Opinion:
         found = joined(known.seen, family_columns(known.seen, families), known.bad)
-        return _direct(name, known, found.z, found.column, cause=cause)
+        told = _direct(name, known, found.z, found.column, cause=cause)
+        return replace(told, gate=told.gate * (UNFELT + (1.0 - UNFELT) * felt(known)))
 
     return witness
 
