@@ -26,11 +26,12 @@ from aiops.sources import Batch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Rank, Ranked, Send
-from rca import Case, Ranking
+from rca import Case, Ranking, ServiceGraph
 
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0  # how often time passes when nothing comes
+CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 SOURCE_WAIT_S = 60.0  # before a source that refused us is asked again
 STORE_WAIT_S = (0.5, 30.0)  # first and longest wait before a failed commit is tried again
 
@@ -92,6 +93,7 @@ class Embedded:
         self._inbox_filled = True  # of the last run, perhaps
         self._ranking: set[asyncio.Task[None]] = set()
         self._one_ranker = asyncio.Semaphore(1)
+        self._new_graph: ServiceGraph | None = None
 
     async def run(self, stop: asyncio.Event, *besides: Callable[[], Coroutine[None, None, None]]) -> None:
         """Take up what was saved, then run until `stop` is set; finishes the cycle under way and saves once more.
@@ -145,7 +147,7 @@ class Embedded:
     async def _refresh_graph(self) -> None:
         while True:
             # Edges of a sender that fills in the past are seen at the data's time, not at ours.
-            self.pipeline.triage.graph = await self._graphs.refresh(self.clock.now_ms())
+            self._new_graph = await self._graphs.refresh(self.clock.now_ms())
             await asyncio.sleep(self._graphs.refresh_s)
 
     async def _deliver(self) -> None:
@@ -170,24 +172,43 @@ class Embedded:
             self._telemetry.cycle(perf_counter() - started)
 
     async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
-        outcome, triage = _Outcome(), self.pipeline
+        outcome, pipeline = _Outcome(), self.pipeline
         events = self._inbox()
+        if self._new_graph is not None:
+            pipeline.triage.graph, self._new_graph = self._new_graph, None
         if isinstance(item, _Arrived):
-            found = await asyncio.to_thread(item.shard.feed, item.batch)
-            self.clock.reached(item.batch.position)
-            events = [*events, *item.batch.events]
-            self._telemetry.batch(item.shard.name, item.batch, found)
-            if not item.batch.history:
-                triage.take(found, self.clock.now_ms(), outcome.act, muted=self._muted())
+            events += item.batch.events
+            await self._arrived(item, outcome)
         for event in events:
             self._telemetry.event(event)
-            triage.tell(event, self.clock.now_ms(), outcome.act, muted=self._muted())
+            pipeline.tell(event, self.clock.now_ms(), outcome.act, muted=self._muted())
         if isinstance(item, Ranked):
-            triage.answer(item, self.clock.now_ms(), outcome.act)
+            pipeline.answer(item, self.clock.now_ms(), outcome.act)
         if not (isinstance(item, _Arrived) and item.batch.history):
-            triage.tick(self.clock.now_ms(), outcome.act)
+            pipeline.tick(self.clock.now_ms(), outcome.act)
         self._start_ranking(outcome)
         return outcome
+
+    async def _arrived(self, item: _Arrived, outcome: _Outcome) -> None:
+        found = await asyncio.to_thread(item.shard.feed, item.batch)
+        self.clock.reached(item.batch.position)
+        self._telemetry.batch(item.shard.name, item.batch, found)
+        if item.batch.history:
+            return
+        now_ms, muted = self.clock.now_ms(), self._muted()
+        if self.clock.wall_ms() - now_ms <= CATCHING_UP_MS:
+            self.pipeline.take(found, now_ms, outcome.act, muted=muted)
+            return
+
+        def act(action: Rank | Send, at_ms: int) -> None:
+            # Old data passes faster than a ranking takes: it is ranked at once, as in a replay, or the incident would
+            # be told before its cause is known.
+            if isinstance(action, Rank):
+                self.pipeline.answer(self._ranked(self._case(action, at_ms)), at_ms, act)
+            else:
+                outcome.act(action, at_ms)
+
+        await asyncio.to_thread(self.pipeline.take, found, now_ms, act, muted=muted)
 
     def _inbox(self) -> list[Event]:
         if not self._inbox_filled:
@@ -206,22 +227,29 @@ class Embedded:
 
     def _start_ranking(self, outcome: _Outcome) -> None:
         for action, now_ms in outcome.ranks:
-            case = self.pipeline.case(action.incident, now_ms)
-            self.saver.keep_case(case)
-            task = asyncio.create_task(self._answer(action, case))
+            task = asyncio.create_task(self._answer(self._case(action, now_ms)))
             self._ranking.add(task)
             task.add_done_callback(self._ranking.discard)
 
-    async def _answer(self, action: Rank, case: Case) -> None:
+    def _case(self, action: Rank, now_ms: int) -> Case:
+        case = self.pipeline.case(action.incident, now_ms)
+        self.saver.keep_case(case)
+        return case
+
+    async def _answer(self, case: Case) -> None:
+        async with self._one_ranker:
+            ranked = await asyncio.to_thread(self._ranked, case)
+        await self._queue.put(ranked)
+
+    def _ranked(self, case: Case) -> Ranked:
         try:
-            async with self._one_ranker:
-                ranking = await asyncio.to_thread(self._rank, case)
+            ranking = self._rank(case)
         except Exception:
             # A ranker that fails on one incident must not take the service with it: people are told without a cause.
-            log.exception("ranking failed incident=%s", action.incident.id)
+            log.exception("ranking failed incident=%s", case.name)
             self._telemetry.ranking_failed()
             ranking = Ranking(notes=("the ranker failed; see the log",))
-        await self._queue.put(Ranked(action.incident.id, ranking))
+        return Ranked(case.name, ranking)
 
     async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
         cycle = self.saver.cycle(self.pipeline, outcome.sends)
