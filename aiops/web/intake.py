@@ -1,9 +1,7 @@
 """Bodies of requests, read within limits.
 
 Rule 1: a body over its limit is refused before it is decompressed or parsed.
-Rule 2: it is still read to its end, within reason: a sender that is cut off while it sends sees a broken connection
-instead of our answer, and tries the same request for ever.
-Rule 3: all bodies together stay under a limit; beyond it senders are told to come again.
+Rule 2: all bodies together stay under a limit; beyond it senders are told to come again.
 """
 
 from __future__ import annotations
@@ -15,9 +13,6 @@ from contextlib import asynccontextmanager
 from starlette.requests import Request
 
 from aiops.errors import Overloaded, TooLarge, UnsupportedMedia
-
-# Chosen: a sender that is this far over the limit is broken or hostile, and may see a broken connection.
-_READ_ANYWAY = 4
 
 
 class Intake:
@@ -45,15 +40,13 @@ class Intake:
                 async with asyncio.timeout(self._timeout_s):
                     async for chunk in request.stream():
                         size_bytes += len(chunk)
-                        if size_bytes > _READ_ANYWAY * limit_bytes:
-                            break
-                        if size_bytes <= limit_bytes:
-                            chunks.append(chunk)
-                            self._hold(len(chunk))
+                        if size_bytes > limit_bytes:
+                            # The server reads on after our answer: cut off, a sender would try the same for ever.
+                            raise TooLarge(f"body: must be at most {limit_bytes} bytes")
+                        chunks.append(chunk)
+                        self._hold(len(chunk))
             except TimeoutError:
                 raise Overloaded(f"the body did not arrive within {self._timeout_s:g} s") from None
-            if size_bytes > limit_bytes:
-                raise TooLarge(f"body: must be at most {limit_bytes} bytes")
             yield b"".join(chunks)
         finally:
             self.held_bytes -= sum(map(len, chunks))

@@ -68,8 +68,8 @@ async def serve(
         await _first(asyncio.create_task(stop.wait()), task)
     finally:
         server.should_exit = True
-        # The server's own time limit ends it; a cancelled caller still waits for requests under way.
-        await asyncio.shield(task)
+        # A cancelled caller still waits for requests under way, up to `grace_s`; cancelled again, it does not.
+        await task
 
 
 async def _first(stopped: asyncio.Task[bool], served: asyncio.Task[None]) -> None:
