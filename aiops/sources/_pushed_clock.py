@@ -71,10 +71,15 @@ class PushClock:
         at_once : how many ticks are worth closing without collecting more
         is_crowded : too many samples wait: close the tick of the earliest ones if no other may close
         """
-        if self._newest_ms is None:
+        if self.closed_ms is None and oldest_ms is not None:
+            self.closed_ms = self._floor(oldest_ms - 1)
+        if self.closed_ms is None or self._newest_ms is None:
             return None
-        limit_ms = self._limit_ms(now_s, oldest_ms, is_crowded=is_crowded)
-        if limit_ms is None or self.closed_ms is None or limit_ms <= self.closed_ms:
+        limit_ms = self._limit_ms(now_s)
+        if is_crowded and limit_ms <= self.closed_ms and oldest_ms is not None:
+            limit_ms = self._floor(oldest_ms - 1) + self._settings.step_ms
+            log.warning("tick closed early, too many samples wait tick_ms=%d", limit_ms)
+        if limit_ms <= self.closed_ms:
             self._held_since_s = None
             return None
         ready = (limit_ms - self.closed_ms) // self._settings.step_ms
@@ -90,20 +95,13 @@ class PushClock:
         until_ms = limit_ms if oldest_ms is None else min(limit_ms, self._floor(oldest_ms - 1))
         return until_ms if until_ms - self.closed_ms > _SILENCE_MS else None
 
-    def _limit_ms(self, now_s: float, oldest_ms: int | None, *, is_crowded: bool) -> int | None:
+    def _limit_ms(self, now_s: float) -> int:
         assert self._newest_ms is not None
-        settings, now_ms = self._settings, round(now_s * 1000)
-        limit_ms = self._floor(min(self._newest_ms, now_ms) - settings.lateness_ms)
-        if self._quiet_s >= settings.idle_s:
-            limit_ms = max(limit_ms, self._floor(now_ms - settings.lateness_ms))
-        if self.closed_ms is None:
-            if oldest_ms is None:
-                return None
-            self.closed_ms = self._floor(oldest_ms - 1)
-        if is_crowded and limit_ms <= self.closed_ms and oldest_ms is not None:
-            limit_ms = self._floor(oldest_ms - 1) + settings.step_ms
-            log.warning("tick closed early, too many samples wait tick_ms=%d", limit_ms)
-        return limit_ms
+        now_ms = round(now_s * 1000)
+        heard_ms = min(self._newest_ms, now_ms)
+        if self._quiet_s >= self._settings.idle_s:
+            heard_ms = now_ms
+        return self._floor(heard_ms - self._settings.lateness_ms)
 
     def _holds(self, now_s: float) -> bool:
         if self._held_since_s is None:

@@ -18,6 +18,9 @@ UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
 _KEYS_PER_SERIES = 2
 """Ways to write one label set that are remembered on average; a sender has one, hostile ones are merely slower."""
 
+_UNCOUNTED = ("__name__", "le")
+"""Labels whose values are few by nature: one per metric, and the bounds of its buckets."""
+
 _PARSE_ANYTHING = WriteLimits(labels_per_series=1 << 30, label_name_bytes=1 << 30, label_value_bytes=1 << 30)
 
 
@@ -161,11 +164,12 @@ class RawSeries:
         labels = self._labels[number]
         metric = dict(labels)["__name__"]
         for name, value in labels:
-            counter = self._values.get((metric, name))
-            if counter is not None:
-                counter[value] -= 1
-                if not counter[value]:
-                    del counter[value]
+            if name in _UNCOUNTED:
+                continue
+            counter = self._values[metric, name]
+            counter[value] -= 1
+            if not counter[value]:
+                del counter[value]
         del self._numbers[labels]
         self._labels[number] = ()
         self._edges.discard(number)
@@ -177,7 +181,7 @@ class RawSeries:
         counters = [
             (self._values.setdefault((metric, name), Counter()), value)
             for name, value in labels.items()
-            if name not in ("__name__", "le")
+            if name not in _UNCOUNTED
         ]
         if any(value not in counter and len(counter) >= self._limits.max_label_values for counter, value in counters):
             return False

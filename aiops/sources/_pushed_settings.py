@@ -40,7 +40,8 @@ class PushSettings:
     """How many raw series are held."""
 
     def __post_init__(self) -> None:
-        if self.step_s <= 0 or self.step_s * 1000 != round(self.step_s * 1000):
+        # A tolerance, because 0.07 s is not quite 70 ms in binary.
+        if self.step_s <= 0 or abs(self.step_s * 1000 - round(self.step_s * 1000)) > 1e-6:
             raise ValueError(f"step_s must be a whole number of milliseconds above 0, got {self.step_s}")
         for name in ("lateness_s", "window_s", "lookback_s", "settle_s", "future_s"):
             if getattr(self, name) < 0:

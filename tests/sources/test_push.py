@@ -390,6 +390,10 @@ def test_impossible_settings_are_refused_by_name(setting: str, value: float) -> 
         PushSettings(**{setting: value})
 
 
+def test_a_step_of_whole_milliseconds_is_taken_whatever_its_binary_form() -> None:
+    assert PushSettings(step_s=0.07).step_ms == 70
+
+
 def test_the_real_wait_tells_whether_the_event_came() -> None:
     async def both() -> tuple[bool, bool]:
         event = asyncio.Event()
