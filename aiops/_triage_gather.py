@@ -38,14 +38,12 @@ class Gather:
         self._state.regroup = False
         self._linker.settle([g for g in self._state.active() if not g.is_storm], self._absorb)
         self._storm()
-        self._evidence()
-        for group in self._state.active():
-            self._changes(group)
+        self._attach()
 
     def mature(self) -> list[Rank]:
         """What has waited long enough: drop what is over, find a home for what names no service, name the rest."""
         due = [g for g in self._state.active() if is_due(g, self._settings, self._when.at)]
-        for group in [g for g in due if not g.id and not g.is_active]:
+        for group in [g for g in due if not g.is_active]:
             self._drop(group)
             due.remove(group)
         homeless = [g for g in due if not g.services() and not g.is_storm]
@@ -54,15 +52,24 @@ class Gather:
             if len(homes) == 1 and self._is_near_in_time(homes[0], group):
                 self._absorb(homes[0], group)
                 due.remove(group)
-        return [self._ripen(group) for group in due]
+        for group in due:
+            self._name(group)
+        if due:
+            self._attach()
+        return [ask(group, self._when) for group in due]
 
-    def _ripen(self, group: Group) -> Rank:
-        if not group.id:
-            self._cut(group)
-            group.name(self._state.names)
-            self._state.names[group.id] = self._when.at
+    def _name(self, group: Group) -> None:
+        self._cut(group)
+        group.name(self._state.names)
+        self._state.names[group.id] = self._when.at
         self._state.touch(group, self._when)
-        return ask(group, self._when)
+
+    def _attach(self) -> None:
+        """Attach evidence and changes to what has a name; before that a nearer incident may still come up."""
+        self._evidence()
+        for group in self._state.active():
+            if group.id:
+                self._changes(group)
 
     def _absorb(self, winner: Group, loser: Group) -> None:
         """Put everything of one group into another."""
@@ -94,10 +101,7 @@ class Gather:
     def _drop(self, group: Group) -> None:
         self._counts["over before the group wait"] += 1
         self._state.drop(group)
-        for member in group.members.values():
-            if not member.pages and member.is_active:
-                self._state.loose[member.id] = member
-                self._state.regroup = True
+        self._state.regroup = True
 
     def _storm(self) -> None:
         """What is over the limit of incidents becomes one, said aloud."""
@@ -127,8 +131,7 @@ class Gather:
         index = Index(self._linker, [g for g in self._state.active() if not g.is_storm])
         for member in sorted(self._state.loose.values(), key=lambda m: m.order):
             homes = [(link, g.first, g.key) for g, link in index.near(self._linker.reach_of(member)) if member.service]
-            if homes:
-                group = index.groups[min(homes)[2]]
+            if homes and (group := index.groups[min(homes)[2]]).id:
                 self._state.put(group, member, self._when, self._settings.max_members)
                 del self._state.loose[member.id]
                 group.wants_rank = group.wants_rank or group.status != "forming"

@@ -18,7 +18,7 @@ Reason = Literal["opened", "cause changed", "flapping", "resolved"]
 
 def is_due(group: Group, settings: TriageSettings, at: int) -> bool:
     """Tell whether the group wait is over and nobody has been asked for a cause."""
-    return group.status == "forming" and group.asked_at is None and at - group.began_at >= _ms(settings.group_wait_s)
+    return group.status == "forming" and not group.id and at - group.began_at >= _ms(settings.group_wait_s)
 
 
 def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
@@ -30,8 +30,6 @@ def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
 
 def ranked(group: Group, ranking: Ranking, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
     """A ranking came: open what waits for it, and tell people when the cause turns out to be another one."""
-    if group.status == "resolved":
-        return []
     group.ranking, group.asked_at, group.updated_ms = ranking, None, when.now_ms
     if group.status == "forming":
         return _open(group, settings, when)
@@ -48,7 +46,7 @@ def ranked(group: Group, ranking: Ranking, settings: TriageSettings, when: Momen
 
 
 def step(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
-    """Do what time asks for."""
+    """Do what time asks for of an incident that is not over."""
     if group.status == "forming":
         if group.asked_at is not None and when.at - group.asked_at >= _ms(settings.rank_timeout_s):
             group.asked_at = None
@@ -56,8 +54,6 @@ def step(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Se
         if group.asked_at is not None and group.wants_rank:
             # The time-out goes on: a service that restarts again and again must still tell people.
             return [ask(group, when, since_at=group.asked_at)]
-        return []
-    if group.status == "resolved":
         return []
     actions = _tell_unmuted(group, settings, when) + _flapping(group, settings, when)
     actions += _resolve(group, settings, when)

@@ -3,16 +3,16 @@
     set receivers=pager hold_s=300    settings of Triage (receivers separated by commas)
     graph shop>cart cart>db           calls; the same line later in the story replaces the graph
     muted history                     everything from here on is fed with this reason; `muted` alone ends it
-    rank cart                         from here on rankings name this service; `rank unknown`: none stands out; `rank never`
+    rank cart                         from here on rankings name this service; `rank unknown`, `rank never`
     until 20m                         the story ends here; there is a tick every 5 s
     10s anomaly ID SERVICE SIGNAL VALUE EXPECTED    a paging anomaly begins; `evidence`: the same without paging
     10s again ID                      the same anomaly is told again, still going on
     10s ended ID                      it ends
-    10s alert ID SERVICE NAME         an alert fires; SERVICE `-`: it names none; `since=0s` when its sender says it began
+    10s alert ID SERVICE NAME         it fires; SERVICE `-`: it names none; `since=0s`: its sender says so
     10s resolved ID                   it resolves; `since=` as above
     10s deploy ID SERVICE TEXT        a change; `since=` as above
 
-After `expect` every line is one message: time, incident (numbered), reason, severity, cause and members, then the title;
+After `expect` every line is one message: time, incident (numbered), reason, severity, cause, members, then the title;
 `end` lines are incidents as they are left, in the order of their start, `counted` what was counted.
 """
 
