@@ -107,14 +107,14 @@ def build(
     shards, graphs, push = [], list(_static_graphs(settings, base)), None
     if settings.push.enabled:
         push = _push_source(settings, packs, store, wall)
-        shards.append(Shard(push, _rules(settings)))
+        shards.append(Shard(push, detection_rules(settings)))
         graphs.append(LabelGraph("push", _edges(packs), push.edges))
     for one in settings.prometheus:
         client = prometheus_client(one, base)
         source = _pull_source(
             one, SeriesTable(settings.limits.max_series), packs, client=client, health=health, wall=wall
         )
-        shards.append(Shard(source, _rules(settings)))
+        shards.append(Shard(source, detection_rules(settings)))
         graphs += metrics_graphs(source.name, client, _edges(packs))
     notifiers = build_notifiers(settings, base)
     pipeline = Pipeline(shards, Triage(triage_settings(settings, tuple(notifiers))))
@@ -132,7 +132,7 @@ def build(
         notify_max_age_s=settings.triage.notify_max_age_s,
         opened=opened,
     )
-    _announce(telemetry, pipeline, notifiers)
+    telemetry.add_scores(lambda: score_rows(pipeline))
     backend = ServiceBackend(
         store, pipeline, telemetry, health, runner.wake, push, WriteLimits(body_bytes=settings.push.max_body_bytes)
     )
@@ -220,6 +220,15 @@ async def matching_recipes(
     return tuple(recipe for pack in present(wanted, names).values() for recipe in pack.recipes)
 
 
+def detection_rules(settings: Settings) -> DetectionRules:
+    """Detection's part of the settings."""
+    one = settings.detection
+    track = TrackRules(
+        needed=one.needed, of=one.of, hold_s=one.hold_s, gone_s=one.gone_s, accept_s=one.accept_hours * 3600.0
+    )
+    return DetectionRules(one.page_budget_per_30d, one.evidence_budget_per_30d, track)
+
+
 def triage_settings(settings: Settings, receivers: tuple[str, ...]) -> TriageSettings:
     """Triage's part of the settings."""
     one = settings.triage
@@ -247,14 +256,6 @@ def build_notifiers(settings: Settings, base: Path) -> dict[str, Notifier]:
 
 
 # -- inside
-
-
-def _rules(settings: Settings) -> DetectionRules:
-    one = settings.detection
-    track = TrackRules(
-        needed=one.needed, of=one.of, hold_s=one.hold_s, gone_s=one.gone_s, accept_s=one.accept_hours * 3600.0
-    )
-    return DetectionRules(one.page_budget_per_30d, one.evidence_budget_per_30d, track)
 
 
 def _edges(packs: Mapping[str, Pack]) -> tuple[EdgeRule, ...]:
@@ -313,14 +314,6 @@ def _pull_source(
         return prometheus_source(one, client, recipes, table, wall)
 
     return AutoSource(name, table, one.step_s, find=find, failed=lambda reason: health.bad(name, reason))
-
-
-def _announce(telemetry: Telemetry, pipeline: Pipeline, notifiers: Mapping[str, Notifier]) -> None:
-    for shard in pipeline.shards:
-        telemetry.add_source(shard.name, watched=shard.source.table.__len__)
-    for name in notifiers:
-        telemetry.add_receiver(name)
-    telemetry.add_scores(lambda: score_rows(pipeline))
 
 
 def _web_settings(settings: Settings, base: Path) -> WebSettings:

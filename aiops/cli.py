@@ -81,7 +81,7 @@ def replay(
     """Put history through the whole pipeline and print which incidents would have been told."""
     from aiops.commands.history import run_replay
 
-    run_replay(prometheus=prometheus, start=start, end=end, file=file, config=config, save=save, output=output)
+    run_replay(prometheus=prometheus, start=start, end=end, file=file, settings_file=config, save=save, output=output)
 
 
 @app.command()

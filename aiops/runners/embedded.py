@@ -21,6 +21,7 @@ from aiops.graphs.merged import GraphKeeper
 from aiops.model import Event, Incident, Notification
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._clock import EventClock
+from aiops.runners._report import Reporter
 from aiops.runners._saved import Saver
 from aiops.sources import Batch
 from aiops.stores import Cycle
@@ -31,6 +32,7 @@ from rca import Case, Ranking, ServiceGraph
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0  # how often time passes when nothing comes
+REPORT_S = 2.0  # how often counts of other parts reach the metrics; below any scrape interval
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 SOURCE_WAIT_S = 60.0  # before a source that refused us is asked again
 STORE_WAIT_S = (0.5, 30.0)  # first and longest wait before a failed commit is tried again
@@ -94,6 +96,9 @@ class Embedded:
         self._ranking: set[asyncio.Task[None]] = set()
         self._one_ranker = asyncio.Semaphore(1)
         self._new_graph: ServiceGraph | None = None
+        self._reporter = Reporter(
+            pipeline, delivery, saver.store, telemetry=telemetry, health=health, wall_ms=clock.wall_ms
+        )
 
     async def run(self, stop: asyncio.Event, *besides: Callable[[], Coroutine[None, None, None]]) -> None:
         """Take up what was saved, then run until `stop` is set; finishes the cycle under way and saves once more.
@@ -108,8 +113,11 @@ class Embedded:
         AiopsError : a source will not work until somebody changes something
         """
         self.saver.restore(self.pipeline)
+        for incident in self.pipeline.triage.incidents():
+            if incident.opened_ms is not None:
+                self._telemetry.incident(incident)
         tasks = [asyncio.create_task(self._read(shard), name=shard.name) for shard in self.pipeline.shards]
-        tasks += [asyncio.create_task(part()) for part in (self._refresh_graph, self._deliver)]
+        tasks += [asyncio.create_task(part()) for part in (self._refresh_graph, self._deliver, self._report)]
         beside = [asyncio.create_task(part()) for part in besides]
         cycles = asyncio.create_task(self._cycles(stop))
         try:
@@ -133,13 +141,11 @@ class Embedded:
             after = shard.detection.last_ms if shard.detection.last_ms > 0 else None
             try:
                 async for batch in shard.source.read(after):
-                    self._health.good(shard.name)
                     await self._queue.put(_Arrived(shard, batch))
             except AiopsError as error:
                 # One source that refuses us must not take the others with it, nor the alerts.
                 log.warning("source refused source=%s reason=%s", shard.name, error)
                 self._failed(shard.name, error)
-                self._telemetry.source_up(shard.name, up=False)
             else:
                 return
             await asyncio.sleep(SOURCE_WAIT_S)
@@ -160,6 +166,14 @@ class Embedded:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox_filled.wait(), wait_s)
             self._outbox_filled.clear()
+
+    async def _report(self) -> None:
+        while True:
+            try:
+                self._reporter.report()
+            except StoreError as error:
+                self._failed("store", error)
+            await asyncio.sleep(REPORT_S)
 
     async def _cycles(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -191,6 +205,7 @@ class Embedded:
 
     async def _arrived(self, item: _Arrived, outcome: _Outcome) -> None:
         found = await asyncio.to_thread(item.shard.feed, item.batch)
+        self._reporter.heard(item.shard)
         self.clock.reached(item.batch.position)
         self._telemetry.batch(item.shard.name, item.batch, found)
         if item.batch.history:

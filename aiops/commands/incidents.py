@@ -1,0 +1,100 @@
+"""`aiops explain` and `aiops export`: what the store knows of an incident."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from aiops.errors import InputError
+from aiops.model import Incident
+from aiops.stores.sqlite import SqliteStore
+from aiops.web.render import incident_dict
+from aiops.wire import decode_case
+from rca.case_folder import write_case
+
+
+def explain_incident(incident_id: str, path: Path, *, output: Literal["text", "json"]) -> None:
+    """Print all that is known of an incident, each suspect with its evidence.
+
+    Raises
+    ------
+    InputError : there is no such store or incident
+    """
+    store = _opened(path)
+    try:
+        incident = _found(store, incident_id, path)
+    finally:
+        store.close()
+    if output == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(incident_dict(incident))).decode() + "\n")
+        return
+    from rich.console import Console
+
+    from aiops.notifiers.console import print_incident
+
+    console = Console(highlight=False, emoji=False)
+    print_incident(console, incident, int(time.time() * 1000))
+    for line in _why(incident):
+        console.print(line, soft_wrap=True, markup=False)
+
+
+def export_case(incident_id: str, folder: Path, path: Path) -> None:
+    """Write what the ranker saw of an incident as a case folder, for `aiops rank`.
+
+    Raises
+    ------
+    InputError : there is no such store or incident, it was never ranked, or the folder cannot be written
+    """
+    store = _opened(path)
+    try:
+        incident = _found(store, incident_id, path)
+        data = store.case(incident.id)
+    finally:
+        store.close()
+    if data is None:
+        raise InputError(f"incident {incident.id} was never ranked: nothing of its metrics was kept")
+    try:
+        write_case(decode_case(data), folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: cannot be written: {error}") from error
+    sys.stdout.write(f"Written: {folder}\nNext: aiops rank {folder}\n")
+
+
+def _opened(path: Path) -> SqliteStore:
+    if not path.is_file():
+        raise InputError(f"{path}: there is no store; --store names the SQLite file of the service")
+    return SqliteStore(path, read_only=True)
+
+
+def _found(store: SqliteStore, incident_id: str, path: Path) -> Incident:
+    if (incident := store.incident(incident_id)) is not None:
+        return incident
+    known = store.incidents(limit=1000)
+    matching = [i for i in known if incident_id and i.id.startswith(incident_id)]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(i.id for i in (matching or known)[:5]) or "none"
+    what = "several incidents begin so" if matching else "there is no such incident"
+    raise InputError(f"{incident_id!r}: {what} in {path}; the latest are {listed}")
+
+
+def _why(incident: Incident) -> list[str]:
+    lines = []
+    for suspect in incident.ranking.suspects[:3]:
+        lines += ["", f"{suspect.service}: {suspect.confidence:.0%} sure, {suspect.kind}", f"  {suspect.reason}"]
+        if len(suspect.path) > 1:
+            lines.append(f"  path: {' > '.join(suspect.path)}")
+        for evidence in suspect.evidence:
+            numbers = ", ".join(f"{name} {value:g}" for name, value in evidence.numbers)
+            lines.append(
+                f"  {evidence.strength:+.2f} {evidence.kind}: {evidence.text}" + (f" ({numbers})" if numbers else "")
+            )
+    for note in incident.ranking.notes:
+        lines += ["", f"note: {note}"]
+    for anomaly in incident.anomalies:
+        lines += ["", f"{anomaly.series}", f"  {anomaly.explanation}"]
+    return lines
