@@ -23,6 +23,7 @@ from aiops.packs._recipe import Pack
 from aiops.series import SeriesTable
 from aiops.sources._base import Batch
 from aiops.sources._pushed_clock import PushClock
+from aiops.sources._pushed_compile import compile_kernels
 from aiops.sources._pushed_health import PushHealth, Tally
 from aiops.sources._pushed_samples import Samples
 from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, RawSeries, SeriesLimits
@@ -241,4 +242,12 @@ class PushSource:
             log.info("raw series evicted count=%d left=%d", len(gone), len(self._raws))
 
 
-__all__ = ["PushHealth", "PushSettings", "PushSource", "SeriesLimits", "Wait", "wait_for_event"]
+__all__ = [
+    "PushHealth",
+    "PushSettings",
+    "PushSource",
+    "SeriesLimits",
+    "Wait",
+    "compile_kernels",
+    "wait_for_event",
+]
