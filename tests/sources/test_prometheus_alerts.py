@@ -5,8 +5,8 @@ import pytest
 
 from aiops.errors import Unavailable
 from aiops.sources import prometheus
-from tests.sources._clock import NEWEST_MS, STEP_MS, World
 from tests.sources._fake_prometheus import FakePrometheus, Trouble, serve
+from tests.sources._prometheus_world import NEWEST_MS, STEP_MS, World
 
 QUERY = 'ALERTS{alertstate="firing"}'
 FIRES, ENDS = "firing", "resolved"

@@ -1,11 +1,11 @@
-"""A clock that sleeping moves, and the source of samples that runs on it."""
+"""A clock that sleeping moves, and a source that reads a fake server by it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from email.utils import formatdate
 
 from aiops.model import Signal
@@ -13,7 +13,7 @@ from aiops.packs import Recipe, Selector
 from aiops.series import SeriesTable
 from aiops.sources import Batch
 from aiops.sources.prometheus import Connection, Patience, PrometheusClient, PrometheusSource, Timing
-from tests.sources._fake_prometheus import FakePrometheus
+from tests.sources._fake_prometheus import FakePrometheus, serve
 
 NOW_S = 1_700_000_000.0
 STEP_MS = 30_000
@@ -91,6 +91,32 @@ class World:
         finally:
             await source.client.aclose()
         return batches
+
+
+@contextmanager
+def shop() -> Iterator[World]:
+    """A world with one signal of two services."""
+    fake = FakePrometheus()
+    fake.series["load"] = [({"service": "cart"}, lambda t: repr(t % 1000)), ({"service": "db"}, lambda _: "2")]
+    stop = serve(fake)
+    world = World(fake)
+    fake.newest_s = world.clock.now_s
+    world.clock.on_sleep = lambda clock: setattr(fake, "newest_s", clock.now_s)
+    yield world
+    stop()
+
+
+def regular(batches: list[Batch]) -> bool:
+    """Whether every step is there once, in order."""
+    times = times_of(batches)
+    return times == list(range(times[0], times[-1] + 1, STEP_MS))
+
+
+def row(batches: list[Batch], time_ms: int) -> list[float]:
+    for block in (block for batch in batches for block in batch.blocks):
+        if time_ms in block.times:
+            return block.values[block.times.tolist().index(time_ms)].tolist()
+    raise AssertionError(f"no row {time_ms}")
 
 
 def http_date(seconds: float) -> str:
