@@ -11,6 +11,7 @@ from rca._base import Case, Ranking
 from rca.changes import changes
 from rca.facts import Facts, facts
 from rca.fusion import fuse
+from rca.learn import LEARNT_NOTE, learnt_graph
 from rca.load import load, retry_opinion, surge_opinion
 from rca.measured_share import measured_share
 from rca.opinion import Opinion
@@ -18,7 +19,7 @@ from rca.per_request import skipped_calls
 from rca.silence import silence
 from rca.suspects import Trial, ranking
 from rca.unseen import unseen, unseen_opinion
-from rca.view import view
+from rca.view import view, with_graph
 from rca.witnesses import logs, moves_alike, network_gap, own_errors, own_families, own_share, own_time, traversal
 
 Witness = Callable[[Facts], Opinion]
@@ -73,6 +74,10 @@ class FusedRanker:
             note = "there are no normal or no abnormal values to compare"
             return ranking(Trial(seen, [], fuse([], [], 0.0, np.zeros(len(seen.services)))), (note,))
         known = facts(seen)
+        notes: tuple[str, ...] = ()
+        if not len(seen.callers):
+            known, notes = facts(with_graph(seen, learnt_graph(known))), (LEARNT_NOTE,)
+            seen = known.seen
         used = [(cap, witness) for name, (cap, witness) in WITNESSES.items() if name not in self.without]
         opinions = [witness(known) for _, witness in used]
         caps = [cap for cap, _ in used]
@@ -91,4 +96,4 @@ class FusedRanker:
             odd = np.max([o.gate * (o.strength > 0) for o in opinions if not o.needs_symptom], axis=0, initial=0.0)
             opinions.append(changes(seen, odd))
             caps.append(CHANGE_CAP)
-        return ranking(Trial(seen, opinions, fuse(opinions, caps, known.switch, excused)))
+        return ranking(Trial(seen, opinions, fuse(opinions, caps, known.switch, excused)), notes)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rca._base import F64
+from rca.calls import call_gaps
 from rca.deviation import deviation
 from rca.opinion import gate
-from rca.request_series import RequestSeries, call_gaps
+from rca.request_series import RequestSeries
 from rca.view import CaseView, Places
 
 _MANY = 0.5  # of a caller's measured calls; chosen

@@ -20,6 +20,8 @@ _FAINT_RISE, _CLEAR_RISE = (
     0.2,
     0.6,
 )  # ln of the ratio of requests to what is explained: a day's season stays below the first
+_WORTH = 0.1  # of the largest gain, from which a gain of requests counts fully; chosen: fan-out multiplies it
+_UNSPREAD = 0.2  # for a service whose requests go nowhere that is counted; chosen
 _PRESSING = 0.4  # ln of the ratio from which load explains trouble; measured
 _EXCUSED = 0.7  # most of a service's evidence that load takes away; chosen
 
@@ -58,19 +60,27 @@ def load(known: Facts) -> Load:
     explained = np.where(has_callers, np.log(np.maximum(expected, 1e-12) / np.maximum(from_callers, 1e-12)), 0.0)
     unexplained = x - np.maximum(explained, 0.0)
     extra = np.clip((unexplained - _FAINT_RISE) / (_CLEAR_RISE - _FAINT_RISE), 0.0, 1.0)
-    surge = np.where(has_callers, 0.0, extra * _spreads(known, x))
+    surge = np.where(has_callers, 0.0, extra * _spreads(known, x) * _volume(after - before))
     excused = np.where(has_callers, _EXCUSED * np.clip(x / _PRESSING, 0.0, 1.0), 0.0)
     return Load(surge, _retry(known, np.where(has_callers, extra, 0.0), usual), excused, np.exp(x))
 
 
+def _volume(gained: F64) -> F64:
+    """Requests gained beside the most that any service gained: three instead of one are no surge."""
+    gained = np.maximum(0.0, np.nan_to_num(gained))
+    return np.clip(gained / max(_WORTH * float(np.max(gained, initial=0.0)), 1e-12), 0.0, 1.0)
+
+
 def _spreads(known: Facts, x: F64) -> F64:
-    """Mean over callees of how far they rise with the service; 1 where it has none that count requests."""
+    """Mean over callees of how far they rise with the service; little where it has none that count requests."""
     seen = known.seen
     counted = known.series.requests_column[seen.callees] >= 0
     callers, callees = seen.callers[counted], seen.callees[counted]
     share = np.clip(x[callees] / np.maximum(x[callers], 1e-9), 0.0, 1.0)
     number = np.bincount(callers, minlength=len(x))
-    return np.where(number > 0, np.bincount(callers, weights=share, minlength=len(x)) / np.maximum(number, 1), 1.0)
+    alone = np.full(len(x), _UNSPREAD)
+    alone[seen.symptom] = 1.0
+    return np.where(number > 0, np.bincount(callers, weights=share, minlength=len(x)) / np.maximum(number, 1), alone)
 
 
 def _retry(known: Facts, extra: F64, usual: F64) -> F64:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rca._base import F64
+from rca._base import F64, Bools
 from rca.deviation import deviation, quantile
 from rca.request_series import RequestSeries
 from rca.view import CaseView
 
 _DEPTH = 4  # longest chain of services that count no requests; chosen
+_BEYOND_REACH = 0.1  # a graph may be stale or partial, so not nothing; chosen
 _STEADY_SHARE = 0.1  # of the symptom's usual traffic: below it, per-request figures are noise
 
 
@@ -53,7 +54,7 @@ class OwnRise:
     Parameters
     ----------
     loss : (s,) >= 0, in the unit of what hurts, damped where it is noise
-    value : (s,) the same for services that the symptom depends on, 0 for others
+    value : (s,) the same, less for services that the symptom does not depend on as far as the graph knows
     z : (s,) the smaller of the own part's and the total's deviation, in scales
     """
 
@@ -70,7 +71,16 @@ def own_rise(seen: CaseView, series: RequestSeries, hurt: F64) -> OwnRise:
     rise = np.mean(own[series.split :], axis=0) - moved.median
     z = np.nan_to_num(np.minimum(moved.z_up, whole.z_up))
     loss = np.maximum(0.0, np.nan_to_num(rise)) * np.clip(z / 3.0, 0.0, 1.0)
-    return OwnRise(loss, np.where(seen.reachable, loss, 0.0), z)
+    return OwnRise(loss, np.where(seen.reachable, loss, _BEYOND_REACH * loss), z)
+
+
+def _most_called(seen: CaseView, requests: F64, without: Bools) -> F64:
+    """Most requests of any counted callee, (t, s), infinity where there is none: a service calls about as often."""
+    most = np.full(requests.shape, -np.inf)
+    for caller, callee in zip(seen.callers, seen.callees, strict=True):
+        if without[caller] and not without[callee]:
+            most[:, caller] = np.fmax(most[:, caller], requests[:, callee])
+    return np.where(np.isfinite(most), most, np.inf)
 
 
 def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
@@ -89,6 +99,7 @@ def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
         onto = csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
         for _ in range(_DEPTH):
             requests[:, without] = np.asarray(np.nan_to_num(requests) @ onto)[:, without]
+        requests[:, without] = np.minimum(requests, _most_called(seen, requests, without))[:, without]
     # Who is measured by its callers but counts no requests itself still gets as many as usual.
     usual = quantile(requests[: series.split], 0.5)
     called = np.isnan(requests) & (np.isfinite(series.latency) | np.isfinite(series.errors))

@@ -13,7 +13,8 @@ from rca._base import F64, Bools
 from rca.facts import Facts
 from rca.opinion import Opinion, gate
 
-_USUAL = 0.3  # share of normal rows in which a column must have values to be missed; chosen
+_USUAL = 0.3  # share of normal rows in which a resource metric must have values to be missed; chosen
+_USUAL_REQUESTS = 0.8  # the same for request metrics, which come and go with the requests; chosen
 _EXPECTED = 1.5  # values that should have come: with fewer, a gap is chance
 _MOST = 0.75  # of a service's columns
 _REQUEST_FAMILIES = frozenset({"latency", "errors", "availability", "traffic", "gap"})
@@ -42,9 +43,13 @@ def _lost_share(known: Facts) -> tuple[F64, F64]:
     seen, size = known.seen, len(known.seen.services)
     before = np.mean(np.isfinite(seen.normal), axis=0)
     after = np.sum(np.isfinite(seen.abnormal), axis=0)
-    usual = (before >= _USUAL) & (before * len(seen.abnormal) >= _EXPECTED) & (seen.peer < 0)
-    usual &= np.array([not what.is_host for what in seen.meanings], dtype=np.bool_)
     request = np.array([what.family in _REQUEST_FAMILIES for what in seen.meanings], dtype=np.bool_)
+    usual = (
+        (before >= np.where(request, _USUAL_REQUESTS, _USUAL))
+        & (before * len(seen.abnormal) >= _EXPECTED)
+        & (seen.peer < 0)
+    )
+    usual &= np.array([not what.is_host for what in seen.meanings], dtype=np.bool_)
     shares, counts = [], []
     for chosen in (usual & ~request, usual & request):
         counts.append(np.bincount(seen.owner[chosen], minlength=size).astype(np.float64))

@@ -40,9 +40,10 @@ def unseen(known: Facts) -> Unseen:
     """Find odd dependencies whose requests nobody measures."""
     seen = known.seen
     found = joined(seen, family_columns(seen, _RESOURCES), known.bad)
-    odd = gate(found.z)
-    is_measured = np.isfinite(known.latency.scale) | np.isfinite(known.errors.scale)
-    suffers = np.maximum(gate(known.latency.z_up), gate(known.errors.z_up))
+    hurt, other = (known.latency, known.errors) if known.hurts == "latency" else (known.errors, known.latency)
+    odd = np.maximum(gate(found.z), gate(other.z_up))
+    is_measured = np.isfinite(hurt.scale)
+    suffers = gate(hurt.z_up)
     callers, callees = seen.callers, seen.callees
     felt = np.zeros(len(odd))
     np.maximum.at(felt, callees, suffers[callers])

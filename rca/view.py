@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rca._base import F64, Bools, Case, Column
 from rca.deviation import Deviation, deviation
 from rca.families import Meaning, meaning
+from rca.graph import ServiceGraph
 
 Places = NDArray[np.intp]
 
@@ -63,12 +64,13 @@ def view(case: Case) -> CaseView:
     """Prepare a case. Never raises on odd content: what cannot be used is left out."""
     order = _columns_by_name(case.columns)
     columns = tuple(case.columns[i] for i in order)
+    case = replace(case, graph=_with_measured_calls(case.graph, columns))
     services = tuple(sorted({case.symptom.service, *case.graph.services(), *_named(columns)}))
     at = {service: place for place, service in enumerate(services)}
     normal_rows, abnormal_rows = _rows(case)
     values = np.clip(np.where(np.isfinite(case.values), case.values, np.nan)[:, order], -_HUGE, _HUGE)
     normal, abnormal = values[normal_rows], values[abnormal_rows]
-    ends = np.array([(at[a], at[b]) for a, b, _ in case.graph.edges()], dtype=np.intp).reshape(-1, 2)
+    ends = _ends(case.graph, at)
     meanings = tuple(meaning(column.metric, bool(column.peer)) for column in columns)
     return CaseView(
         case=case,
@@ -85,6 +87,25 @@ def view(case: Case) -> CaseView:
         callees=ends[:, 1],
         reachable=reach(len(services), ends[:, 0], ends[:, 1], at[case.symptom.service]),
     )
+
+
+def with_graph(seen: CaseView, graph: ServiceGraph) -> CaseView:
+    """The same case on another graph of the same services."""
+    ends = _ends(graph, {service: place for place, service in enumerate(seen.services)})
+    reachable = reach(len(seen.services), ends[:, 0], ends[:, 1], seen.symptom)
+    case = replace(seen.case, graph=graph)
+    return replace(seen, case=case, callers=ends[:, 0], callees=ends[:, 1], reachable=reachable)
+
+
+def _ends(graph: ServiceGraph, at: dict[str, int]) -> Places:
+    return np.array([(at[a], at[b]) for a, b, _ in graph.edges()], dtype=np.intp).reshape(-1, 2)
+
+
+def _with_measured_calls(graph: ServiceGraph, columns: tuple[Column, ...]) -> ServiceGraph:
+    """Whose calls are measured does call: such edges need no other source."""
+    calls = {(column.service, column.peer) for column in columns if column.peer}
+    missing = sorted(call for call in calls if call[0] != call[1] and call[1] not in graph.callees(call[0]))
+    return graph.merged(ServiceGraph(missing)) if missing else graph
 
 
 def reach(count: int, tails: Places, heads: Places, start: int) -> Bools:

@@ -49,10 +49,11 @@ CHANGED = {
 ON_CALLS = ("network delay", "network loss", "outside dependency down", "certificate expired")
 """Faults that only measurements of calls can show; systems without them are not drawn for these."""
 _TIMEOUT_S = 2.0
-_WORDS = (
-    "amber birch cedar delta ember fable grove hazel indigo jasper kelp lotus maple nectar opal pearl quartz raven sable "
-    "tulip umber violet willow xenon yarrow zephyr acorn basil clover dune elder fern"
-).split()
+_WORDS = [
+    f"{colour}-{thing}"
+    for colour in ("amber", "jade", "ruby", "teal")
+    for thing in ("ant", "bee", "cat", "elk", "fox", "owl", "ram", "yak")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,14 @@ def simulate(
     victim = _victim(rng, world, fault)
     if faulty:
         _break(rng, world, victim, fault)
-    latency, errors, seen_latency, seen_errors = _propagate(world)
+    effects = _propagate(world)
     step_s = float(rng.choice([15, 30, 60]))
     names = _DIALECTS[int(rng.integers(2 if fault in ON_CALLS else len(_DIALECTS)))]
-    columns, values = _measure(rng, names, world, latency, errors, seen_latency, seen_errors)
+    columns, values = _measure(rng, names, world, effects)
     _jobs(rng, columns, values, world, victim)
     values[rng.random(values.shape) < rng.choice([0.0, 0.02, 0.1])] = np.nan
     trigger = int((world.start + 1) * step_s * 1000)
-    kind = _symptom_kind(world, latency, errors)
+    kind = _symptom_kind(world, *effects[:2])
     case = Case(
         name=f"{fault} {seed}",
         times=(np.arange(world.rows) * step_s * 1000).astype(np.int64),
@@ -120,7 +121,7 @@ def simulate(
         symptom=Symptom(world.names[0], _metric_of(columns, world.names[0], kind), kind),  # type: ignore[arg-type]
         trigger_ms=trigger,
         step_s=step_s,
-        changes=_changes(rng, world, victim, fault if faulty else "", trigger, decoys),
+        changes=_changes(rng, world, victim, fault=fault if faulty else "", trigger_ms=trigger, decoys=decoys),
     )
     return Incident(case, world.names[victim], fault)
 
@@ -139,9 +140,15 @@ def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:
         role[place] = str(rng.choice(["web", "database", "outside"], p=[0.4, 0.4, 0.2]))
     day = 1 + 0.3 * np.sin(2 * np.pi * (np.arange(rows) / rng.integers(60, 300) + rng.random()))
     world = World(
-        names, edges, rng.choice([0.3, 1.0, 1.0, 2.0], len(edges)), rng.choice([0.1, 0.8, 1.0], len(edges), p=[0.2, 0.4, 0.4]),
-        role, rows, normal, 20 * day * np.exp(_wander(rng, rows, 1, 0.05)[:, 0]),
-    )  # fmt: skip
+        names=names,
+        edges=edges,
+        calls=rng.choice([0.3, 1.0, 1.0, 2.0], len(edges)),
+        coupling=rng.choice([0.1, 0.8, 1.0], len(edges), p=[0.2, 0.4, 0.4]),
+        role=role,
+        rows=rows,
+        start=normal,
+        load=20 * day * np.exp(_wander(rng, rows, 1, 0.05)[:, 0]),
+    )
     shape = (rows, size)
     world.own = np.exp(rng.uniform(np.log(0.003), np.log(0.06), size) + _wander(rng, rows, size, 0.06))
     world.own_errors = np.clip(rng.choice([0, 0.0005, 0.004], size) * np.exp(_wander(rng, rows, size, 0.3)), 0, 1)
@@ -174,7 +181,10 @@ def _wander(rng: Rng, rows: int, count: int, size: float) -> F64:
 
 def _victim(rng: Rng, world: World, fault: str) -> int:
     callers = {a for a, _ in world.edges}
-    of = lambda role: [v for v, r in enumerate(world.role) if r == role]  # noqa: E731 - short and local
+
+    def of(role: str) -> list[int]:
+        return [v for v, r in enumerate(world.role) if r == role]
+
     if fault == "traffic surge":
         return 0
     if fault == "outside dependency down":
@@ -242,7 +252,7 @@ def _break(rng: Rng, w: World, v: int, fault: str) -> None:
 
 
 def _propagate(w: World) -> tuple[F64, F64, F64, F64]:
-    """Requests down the calls, then latency and errors up them; what callers see of each call comes third and fourth."""
+    """Requests down the calls, latency and errors up them; what callers see of each call comes third and fourth."""
     count = len(w.names)
     w.rate = np.zeros((w.rows, count))
     w.rate[:, 0] = w.load
@@ -266,28 +276,50 @@ def _propagate(w: World) -> tuple[F64, F64, F64, F64]:
     return latency, np.clip(errors, 0, 1), seen_latency, np.clip(seen_errors, 0, 1)
 
 
-_DIALECTS = (
+_DIALECTS: tuple[dict[str, str], ...] = (
     {
-        "p95": "latency_p95", "p50": "latency_p50", "errors": "error_ratio", "rate": "requests_rate", "cpu": "cpu_cores",
-        "memory": "memory_bytes", "pool": "connections_used_ratio", "queue": "queue_depth", "restarts": "restarts",
-        "disk": "disk_used_ratio", "seen_p95": "client_latency_p95", "seen_errors": "client_error_ratio",
+        "p95": "latency_p95",
+        "p50": "latency_p50",
+        "errors": "error_ratio",
+        "rate": "requests_rate",
+        "cpu": "cpu_cores",
+        "memory": "memory_bytes",
+        "pool": "connections_used_ratio",
+        "queue": "queue_depth",
+        "restarts": "restarts",
+        "disk": "disk_used_ratio",
+        "seen_p95": "client_latency_p95",
+        "seen_errors": "client_error_ratio",
     },
     {
-        "mean": "http_server_duration_avg", "p95": "http_server_duration_p99", "error_count": "http_server_errors",
-        "count": "http_server_requests", "cpu": "container_cpu_usage", "memory": "container_memory_rss",
-        "pool": "db_pool_in_use", "queue": "executor_queue_size", "disk": "fs_used_pct", "seen_mean": "out_duration_avg",
+        "mean": "http_server_duration_avg",
+        "p95": "http_server_duration_p99",
+        "error_count": "http_server_errors",
+        "count": "http_server_requests",
+        "cpu": "container_cpu_usage",
+        "memory": "container_memory_rss",
+        "pool": "db_pool_in_use",
+        "queue": "executor_queue_size",
+        "disk": "fs_used_pct",
+        "seen_mean": "out_duration_avg",
         "seen_errors": "out_errors_ratio",
     },
     {
-        "p50": "response_time_p50", "p95": "response_time_p90", "success": "success_pct", "rate": "rps", "cpu": "cpu_pct",
-        "memory": "mem_pct", "queue": "pending_jobs", "disk": "disk_util", "restarts": "pod_restarts",
+        "p50": "response_time_p50",
+        "p95": "response_time_p90",
+        "success": "success_pct",
+        "rate": "rps",
+        "cpu": "cpu_pct",
+        "memory": "mem_pct",
+        "queue": "pending_jobs",
+        "disk": "disk_util",
+        "restarts": "pod_restarts",
     },
-)  # fmt: skip
+)
 
 
-def _measure(
-    rng: Rng, names: dict[str, str], w: World, latency: F64, errors: F64, seen: F64, seen_errors: F64
-) -> tuple[list[Column], F64]:
+def _measure(rng: Rng, names: dict[str, str], w: World, effects: tuple[F64, F64, F64, F64]) -> tuple[list[Column], F64]:
+    latency, errors, seen, seen_errors = effects
     columns: list[Column] = []
     series: list[F64] = []
 
@@ -341,7 +373,7 @@ def _jobs(rng: Rng, columns: list[Column], values: F64, w: World, victim: int) -
                 values[w.start :, i] *= rng.uniform(1.2, 1.8)
 
 
-def _changes(rng: Rng, w: World, victim: int, fault: str, trigger_ms: int, decoys: int) -> tuple[Change, ...]:
+def _changes(rng: Rng, w: World, victim: int, *, fault: str, trigger_ms: int, decoys: int) -> tuple[Change, ...]:
     found = []
     others = [n for v, n in enumerate(w.names) if v != victim]
     for _ in range(decoys):
