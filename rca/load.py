@@ -93,18 +93,20 @@ def _retry(known: Facts, extra: F64, usual: F64) -> F64:
     return found
 
 
-def surge_opinion(known: Facts, found: Load) -> Opinion:
-    """Where more requests come in than usual."""
+def surge(known: Facts) -> tuple[list[Opinion], F64]:
+    """Where more requests come in than usual, and how far load excuses each service, (s,)."""
+    found = load(known)
     worth = np.flatnonzero(found.surge > 0)
     text = {int(s): f"requests rose to {found.rise[s]:.1f} times the usual and spread to what it calls" for s in worth}
     column = known.series.requests_column
-    return Opinion("surge", found.surge, found.surge, column, text, cause="traffic surge", is_request=True)
+    told = Opinion("surge", found.surge, found.surge, column, text, cause="traffic surge", is_request=True)
+    return [told], found.excused
 
 
-def retry_opinion(known: Facts, found: Load) -> Opinion:
-    """Who calls more than its own requests explain."""
-    text = {
-        int(s): "it calls its callees more often than its own requests explain" for s in np.flatnonzero(found.retry > 0)
-    }
-    column = known.series.requests_column
-    return Opinion("extra calls", found.retry, found.retry, column, text, is_request=True)
+def extra_calls(known: Facts) -> tuple[list[Opinion], F64]:
+    """Who calls more than its own requests explain, and how far load excuses each service, (s,)."""
+    found = load(known)
+    worth = np.flatnonzero(found.retry > 0)
+    text = {int(s): "it calls its callees more often than its own requests explain" for s in worth}
+    told = Opinion("extra calls", found.retry, found.retry, known.series.requests_column, text, is_request=True)
+    return [told], found.excused

@@ -10,13 +10,17 @@ Limits: latencies that are percentiles do not add up exactly, and calls made in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rca._base import F64, Bools
 from rca.deviation import deviation, quantile
 from rca.request_series import RequestSeries
-from rca.view import CaseView
+from rca.view import CaseView, Places
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _DEPTH = 4  # longest chain of services that count no requests; chosen
 _BEYOND_REACH = 0.1  # a graph may be stale or partial, so not nothing; chosen
@@ -74,6 +78,13 @@ def own_rise(seen: CaseView, series: RequestSeries, hurt: F64) -> OwnRise:
     return OwnRise(loss, np.where(seen.reachable, loss, _BEYOND_REACH * loss), z)
 
 
+def _sums_onto(ends: tuple[Places, Places], size: int) -> csr_array:
+    """Matrix that adds up the columns of callers onto their callees."""
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
+
+
 def _most_called(seen: CaseView, requests: F64, without: Bools) -> F64:
     """Most requests of any counted callee, (t, s), infinity where there is none: a service calls about as often."""
     most = np.full(requests.shape, -np.inf)
@@ -85,8 +96,6 @@ def _most_called(seen: CaseView, requests: F64, without: Bools) -> F64:
 
 def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
     """Requests per row; a service that counts none is taken to be called once per request of each caller."""
-    from scipy.sparse import csr_array
-
     requests = series.requests.copy()
     symptom = requests[:, seen.symptom]
     symptom = np.where(np.isfinite(symptom), symptom, 1.0) if np.isfinite(symptom).any() else np.ones(len(symptom))
@@ -96,11 +105,19 @@ def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
     uncounted = without[seen.callees]
     if uncounted.any():
         size, ends = len(without), (seen.callers[uncounted], seen.callees[uncounted])
-        onto = csr_array((np.ones(len(ends[0])), ends), shape=(size, size))
+        onto = _sums_onto(ends, size)
         for _ in range(_DEPTH):
             requests[:, without] = np.asarray(np.nan_to_num(requests) @ onto)[:, without]
         requests[:, without] = np.minimum(requests, _most_called(seen, requests, without))[:, without]
-    # Who is measured by its callers but counts no requests itself still gets as many as usual.
+    return np.nan_to_num(_attempted(seen, series, requests))
+
+
+def _attempted(seen: CaseView, series: RequestSeries, requests: F64) -> F64:
+    """Requests as sent: where callers measure a service, what it no longer counts still failed for them."""
     usual = quantile(requests[: series.split], 0.5)
-    called = np.isnan(requests) & (np.isfinite(series.latency) | np.isfinite(series.errors))
-    return np.nan_to_num(np.where(called, usual, requests))
+    sent = np.bincount(seen.callees, weights=np.nan_to_num(usual)[seen.callers], minlength=len(usual))
+    size, ends = len(usual), (seen.callers, seen.callees)
+    onto = _sums_onto(ends, size)
+    now = np.asarray(np.nan_to_num(requests) @ onto)
+    expected = usual * np.where(sent > 0, np.minimum(1.0, now / np.maximum(sent, 1e-12)), 1.0)
+    return np.where(series.is_seen_by_callers, np.fmax(requests, expected), requests)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rca._base import F64
+from rca._base import F64, Bools
 from rca.calls import as_callers_see, with_the_way
 from rca.families import Meaning
 from rca.latency_series import latency_series
@@ -22,6 +22,7 @@ class RequestSeries:
     ----------
     split : number of normal rows
     latency, errors, requests : (t + a, s), NaN = missing; errors are ratios of 0 to 1
+    is_seen_by_callers : (s,) whether callers measure errors or latency of calls to it
     latency_column, errors_column, requests_column : (s,) place of the column used, -1 = none
     """
 
@@ -29,6 +30,7 @@ class RequestSeries:
     latency: F64
     errors: F64
     requests: F64
+    is_seen_by_callers: Bools
     latency_column: Places
     errors_column: Places
     requests_column: Places
@@ -46,6 +48,7 @@ def request_series(seen: CaseView) -> RequestSeries:
         latency=with_the_way(seen, rows, latency),
         errors=np.fmax(_error_ratio(seen, rows, errors, requests), as_callers_see(seen, rows, "errors")),
         requests=_take(rows, requests),
+        is_seen_by_callers=_seen_by_callers(seen),
         latency_column=latency_column,
         errors_column=errors,
         requests_column=requests,
@@ -91,6 +94,13 @@ def _choose(seen: CaseView, own: list[int], rank: Callable[[Meaning], int | None
         if owner not in best or order < best[owner]:
             best[owner], chosen[owner] = order, i
     return chosen
+
+
+def _seen_by_callers(seen: CaseView) -> Bools:
+    found = np.zeros(len(seen.services), dtype=np.bool_)
+    client = [i for i, w in enumerate(seen.meanings) if w.family in ("latency", "errors") and w.side != "server"]
+    found[[int(seen.peer[i]) for i in client if seen.peer[i] >= 0]] = True
+    return found
 
 
 def _errors_rank(what: Meaning) -> int | None:

@@ -16,12 +16,13 @@ from rca.opinion import Opinion, gate
 _USUAL = 0.3  # share of normal rows in which a resource metric must have values to be missed; chosen
 _USUAL_REQUESTS = 0.8  # the same for request metrics, which come and go with the requests; chosen
 _EXPECTED = 1.5  # values that should have come: with fewer, a gap is chance
+_EXCUSED = 0.6  # most of a caller's evidence that a silent callee takes away; chosen
 _MOST = 0.75  # of a service's columns
 _REQUEST_FAMILIES = frozenset({"latency", "errors", "availability", "traffic", "gap"})
 
 
-def silence(known: Facts) -> Opinion:
-    """Services that stopped reporting while others feel it."""
+def silence(known: Facts) -> tuple[list[Opinion], F64]:
+    """Services that stopped reporting while others feel it, and how far that excuses those who call them, (s,)."""
     seen = known.seen
     share, count = _lost_share(known)
     silent = share >= _MOST
@@ -32,7 +33,11 @@ def silence(known: Facts) -> Opinion:
         int(s): f"it stopped reporting: {round(share[s] * count[s])} of its {int(count[s])} metrics have no values"
         for s in np.flatnonzero(strength > 0)
     }
-    return Opinion("silence", strength, strength, np.full(len(share), -1, dtype=np.intp), text, is_request=True)
+    excused = np.zeros(len(share))
+    np.maximum.at(excused, seen.callers, _EXCUSED * strength[seen.callees])
+    excused[strength > 0] = 0.0
+    column = np.full(len(share), -1, dtype=np.intp)
+    return [Opinion("silence", strength, strength, column, text, is_request=True)], excused
 
 
 def _lost_share(known: Facts) -> tuple[F64, F64]:
