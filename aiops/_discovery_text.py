@@ -121,7 +121,7 @@ prometheus:
     step_s: {step_s}
     # Read this much of the past at the first start, so that the detectors know what is normal.
     history_days: 3
-    # Which signal packs to use; auto = all that match, looked up again from time to time. Found were:
+    # Which signal packs to use; auto = all that match, looked up at each start. Found were:
 {found}
     # To use some only, name them: packs: [{names}]
     packs: auto

@@ -31,7 +31,7 @@ from aiops.sources.replay_file import ReplayFile, saved_to
 from aiops.telemetry import setup_logging
 from aiops.triage import Triage
 from aiops.web.render import incident_dict
-from aiops.words import counted, moment, plain
+from aiops.words import moment, plain
 from rca import default_ranker
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -105,8 +105,8 @@ def print_result(result: Replayed) -> None:
     if result.first_ms is not None and result.last_ms is not None:
         console.print(f"{moment(result.first_ms)} to {moment(result.last_ms)}", soft_wrap=True)
     console.print(
-        f"{counted(result.alerts, 'alert')} -> {counted(len(result.incidents), 'incident')} -> "
-        f"{counted(result.pages(), 'page')}; {plain(result.samples)} samples in {result.cpu_s:.1f} s",
+        f"{result.alerts} alerts -> {len(result.incidents)} incidents -> {result.pages()} pages; "
+        f"{plain(result.samples)} samples in {result.cpu_s:.1f} s of our own time",
         soft_wrap=True,
     )
 
