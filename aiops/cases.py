@@ -33,7 +33,7 @@ def build_case(incident: Incident, pasts: Sequence[Past], graph: ServiceGraph, n
     Rows of all shards are put on the grid of the shard that holds the symptom (or the first one): each row takes the
     latest value of the other shards within one of their steps. Services more than four calls away are left out.
     """
-    lead = _lead(incident, pasts)
+    lead = _lead(incident, pasts, now_ms)
     times, columns, values = _joined(pasts, lead, now_ms)
     keep = _near(columns, incident, graph)
     columns, values = [columns[i] for i in keep], values[:, keep]
@@ -83,12 +83,20 @@ def metric_name(key: SeriesKey) -> str:
     return key.signal + "".join(f".{value}" for _, value in key.labels).replace("|", "_").replace(">", "_")
 
 
-def _lead(incident: Incident, pasts: Sequence[Past]) -> int:
+def _lead(incident: Incident, pasts: Sequence[Past], now_ms: int) -> int:
     for anomaly in sorted(incident.anomalies, key=lambda a: (not a.pages, a.started_ms, a.id)):
         for i, past in enumerate(pasts):
             if past.table.find(anomaly.series) is not None:
                 return i
-    return 0
+    # Only alerts so far: a source that is switched on but gets nothing has no rows to lend.
+    known = [
+        (
+            len(past.history.window(-(2**62), now_ms)[0]) > 0,
+            sum(k.service in incident.services for k, _ in past.table.items()),
+        )
+        for past in pasts
+    ]
+    return known.index(max(known)) if known else 0
 
 
 def _joined(pasts: Sequence[Past], lead: int, now_ms: int) -> tuple[I64, list[SeriesKey], F64]:
@@ -131,7 +139,7 @@ def _hops(graph: ServiceGraph, start: Sequence[str]) -> dict[str, int]:
     hops, front = dict.fromkeys(start, 0), list(start)
     while front:
         found = sorted({n for s in front for n in (*graph.callees(s), *graph.callers(s)) if n not in hops})
-        hops |= {n: hops[front[0]] + 1 for n in found}
+        hops |= dict.fromkeys(found, hops[front[0]] + 1)
         front = found
     return hops
 
