@@ -132,7 +132,7 @@ def read_answer(body: bytes, window: Window, max_series: int) -> Answer:
     series = parsed.data.result or []
     counts: Counter[str] = Counter(series_over_limit=max(0, len(series) - max_series))
     columns: dict[Labels, F64] = {}
-    read = _bulk_reader(window) if len(body) > BULK_BYTES else _read_plain
+    read = _bulk_reader() if len(body) > BULK_BYTES else _read_plain
     for one in series[:max_series]:
         _add_series(one, window, columns, counts, read)
     notes = tuple(parsed.warnings or ())
@@ -205,16 +205,16 @@ def _read_plain(raw: msgspec.Raw, window: Window, counts: Counter[str]) -> F64:
     return column
 
 
-def _bulk_reader(window: Window) -> _Reader:
+def _bulk_reader() -> _Reader:
     from aiops.sources import _prometheus_numbers as numbers
 
-    grid = np.array([window.start_ms, window.step_ms], np.int64)
     table = numbers.powers()
 
     def read(raw: msgspec.Raw, window: Window, counts: Counter[str]) -> F64:
         column = np.full(window.rows, np.nan)
         found = np.zeros(len(numbers.REASONS), np.int64)
-        if numbers.scan(np.frombuffer(raw, np.uint8), grid, table, column, found) == numbers.UNDECIDED:
+        text = np.frombuffer(raw, np.uint8)
+        if numbers.scan(text, window.start_ms, window.step_ms, table, column, found) == numbers.UNDECIDED:
             return _read_plain(raw, window, counts)
         counts.update(dict(zip(numbers.REASONS, found.tolist(), strict=True)))
         return column
