@@ -57,12 +57,6 @@ class Ticks:
         ids, signals = self._values(cells, ticks)
         return ids, signals, repeated
 
-    def forget(self, raws: I32) -> None:
-        """Empty the columns of raw series: others may have their numbers next."""
-        raws = raws[raws < len(self._last)]
-        self._cells[:, raws] = 0
-        self._last[raws] = 0
-
     def skip(self) -> None:
         """Go over a gap that is longer than the window."""
         self._cells[:] = 0

@@ -188,11 +188,12 @@ class PushSource:
         patience_s = self._clock.patience_s(began_s)
         heard = await self._wait(self._heard, patience_s)
         self._heard.clear()
-        if not 0 <= self._now_s() - began_s <= patience_s + _STANDSTILL_S:
+        waited_s = self._now_s() - began_s
+        if not 0 <= waited_s <= patience_s + _STANDSTILL_S:
             # A loop that stood still could hear nobody, and a clock that was set tells nothing: neither is silence.
             self._clock.stir()
         elif not heard:
-            self._clock.listened(patience_s)
+            self._clock.listened(waited_s)
 
     def _due_ms(self) -> int | None:
         return self._clock.due(
@@ -232,13 +233,13 @@ class PushSource:
         if closed_ms - self._evicted_ms < _EVICT_EVERY_MS:
             return
         self._evicted_ms = closed_ms
+        # Nothing goes before it shows in no signal, so its number can be used again without a trace of it.
         live_ms = self._settings.live_ms
         gone = self._raws.evict(
             closed_ms - max(round(self._settings.evict_after_s * 1000), live_ms), closed_ms - live_ms
         )
         if len(gone):
             self._signals.drop(gone, self._raws.width)
-            self._ticks.forget(gone)
             log.info("raw series evicted count=%d left=%d", len(gone), len(self._raws))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -98,6 +99,27 @@ def test_time_spent_on_a_slow_consumer_is_not_silence() -> None:
     assert asyncio.run(slow()) == [-30, -29]
 
 
+def test_a_consumer_that_blocks_while_nothing_is_heard_makes_nobody_late() -> None:
+    wall = Wall(T0 + 1000)
+    source = source_at(wall, idle_s=30.0)
+    source.offer(samples((CART, T0, 1.0)))
+
+    async def blocking() -> list[int]:
+        positions = []
+        wall.script = [None, None, None]
+        try:
+            async for batch in source.read(None):
+                positions.append((batch.position - T0) // MINUTE)
+                wall.move(600)
+                wall.script = [lambda: source.offer(samples((CART, T0 + MINUTE, 2.0)))] if len(positions) == 1 else []
+        except ScriptEnded:
+            return positions
+        return positions
+
+    assert asyncio.run(blocking()) == [0]
+    assert (source.health.dropped["late"], source.health.pending) == (0, 1)
+
+
 def test_a_back_fill_at_full_speed_closes_many_ticks_at_once() -> None:
     wall = Wall(T0)
     source = source_at(wall)
@@ -186,7 +208,7 @@ def test_overload_takes_nothing_and_room_comes_back() -> None:
 
 
 def test_a_refused_sender_is_not_a_silent_one() -> None:
-    wall = Wall(T0)
+    wall = Wall(T0 + 5 * MINUTE)
     source = source_at(wall, max_pending_samples=4, idle_s=30.0)
     full = samples(*[(CART, T0 + i, 1.0) for i in range(4)])
 
@@ -272,11 +294,12 @@ def test_a_gauge_is_forgotten_after_the_lookback() -> None:
 def test_decoded_bodies_go_through_and_known_keys_are_told() -> None:
     wall = Wall(T0 + MINUTE, [None] * 4)
     source = source_at(wall)
-    body = encode([(CART, [(T0, 4.0)]), (series("other", job="cart"), [(T0, 1.0)])])
+    body = encode([(CART, [(T0, 4.0), (T0 + 1, math.inf)]), (series("other", job="cart"), [(T0, 1.0)])])
     source.offer(decode(body, HEADERS, known=source.known))
     assert all(key in source.known for key in decode(body, HEADERS).keys)
     assert values(source, read(source))["cart|level", 0] == 4.0
-    assert (source.health.unwatched, source.health.skipped["exemplars"]) == (1, 0)
+    health = source.health
+    assert (health.unwatched, health.skipped["exemplars"], health.skipped["infinite"]) == (1, 0, 1)
 
 
 def test_live_series_show_their_edges_and_services() -> None:
@@ -349,6 +372,20 @@ def test_one_watched_series_has_one_recipe_and_the_earlier_one_wins() -> None:
     source.offer(samples(*[(depth, T0 + i * MINUTE, 2.0) for i in range(40, 60)]))
     wall.script = [None]
     assert values(source, read(source))["cart|level", 45] == 2.0, "the other takes over when the first is gone"
+
+
+def test_an_owner_stays_when_another_way_to_the_same_series_goes() -> None:
+    ways = [Recipe("t", UP.signal, "gauge", Selector(metric), service=("job",)) for metric in ("a", "b", "c")]
+    wall = Wall(T0 + 300 * MINUTE)
+    source = source_at(wall, Pack("t", "t", (), tuple(ways)), evict_after_s=600.0)
+    a, b, c = (series(metric, job="cart") for metric in ("a", "b", "c"))
+    source.offer(samples((b, T0, 2.0), (b, T0 + 2 * MINUTE, 2.0)))
+    wall.script = [None, lambda: source.offer(samples((c, T0 + 3 * MINUTE, 3.0)))]
+    assert values(source, read(source))["cart|level", 0] == 2.0
+    source.offer(samples(*[(one, T0 + i * MINUTE, value) for i in range(4, 60) for one, value in ((a, 1.0), (b, 2.0))]))
+    wall.script = [None]
+    assert values(source, read(source))["cart|level", 58] == 2.0
+    assert source.health.raw_series == 2
 
 
 def test_a_steady_reader_waits_for_the_next_tick_only() -> None:

@@ -175,6 +175,16 @@ def test_a_broken_message_is_an_input_error_with_its_place(message: bytes, rule:
         read(compress(message))
 
 
+def test_nothing_of_a_series_is_read_after_its_end() -> None:
+    """What follows would complete it, and is a valid (unknown) field of the request by itself."""
+    cut_in_sample = (label("__name__", "up") + sample(1.0, T0), 7)
+    cut_in_label = (label("__name__", "up"), 4)
+    for content, tail in (cut_in_sample, cut_in_label):
+        message = b"\x0a" + varint(len(content) - tail) + content
+        with pytest.raises(InputError, match="longer than the message"):
+            read(compress(message))
+
+
 def test_limits_refuse_the_whole_body() -> None:
     body = encode([(UP, [(T0, 1.0), (T0 + 1, 2.0)]), (UP, [(T0, 1.0), (T0 + 1, 2.0)])])
     for limits, rule in (
