@@ -142,8 +142,10 @@ def _checked_url(text: str) -> httpx.URL:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         raise ConfigError("webhook", "url", "is no URL") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigError("webhook", "url", "must begin with http:// or https:// and name a host")
+    if url.scheme not in ("http", "https") or not url.host or not 0 < (url.port or 80) < 65536:
+        raise ConfigError(
+            "webhook", "url", "must begin with http:// or https:// and name a host, and a port below 65536"
+        )
     return url
 
 
