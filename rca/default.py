@@ -36,6 +36,7 @@ WITNESSES: dict[str, tuple[float, Witness]] = {
     "memory": (0.5, own_families("memory", frozenset({"memory"}), "exhaustion")),
     "saturation": (0.7, own_families("saturation", frozenset({"pool", "queue", "disk"}), "exhaustion")),
     "restarts": (0.5, own_families("restarts", frozenset({"restarts"}), "unknown")),
+    "expiry": (0.7, own_families("expiry", frozenset({"expiry"}), "certificate or quota")),
     "logs": (1.0, logs),
     "measured share": (1.5, measured_share),
     "skipped calls": (0.7, skipped_calls),

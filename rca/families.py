@@ -55,7 +55,7 @@ class Meaning:
 # The first family with a word in the name wins, so the order says which word is the stronger one: `cpu_throttled` is
 # throttling, `log_errors` are logs, `pool_wait_seconds` is the pool.
 _WORDS: tuple[tuple[Family, Bad, frozenset[str]], ...] = (
-    ("expiry", "down", frozenset({"expiry", "expires", "expiration", "cert", "certificate", "quota"})),
+    ("expiry", "both", frozenset({"expiry", "expires", "expiration", "cert", "certificate", "quota"})),
     ("throttling", "up", frozenset({"throttled", "throttling", "throttle", "psi", "pressure", "steal"})),
     ("restarts", "up", frozenset({"restart", "restarts", "oom", "oomkilled", "crash", "crashes", "evictions"})),
     ("gap", "up", frozenset({"gap", "rtt", "retransmits", "retransmit", "retransmissions", "packet", "loss"})),

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from rca._base import F64, CauseKind, Change, Evidence, Ranking, Suspect
+from rca._base import CauseKind, Change, Evidence, Ranking, Suspect
 from rca.changes import CAUSES, likeliest_changes
+from rca.confidence import KNOWN_WEIGHT, confidences
 from rca.fusion import Fused
 from rca.opinion import Opinion
 from rca.view import CaseView
 
+_TELLING = 0.5  # gate from which a direct deviation may name the cause
+# A cause is told before its effects: a starved service is also late to answer, which looks like the network.
+_EFFECT = 2
+_TELLING_ORDER: dict[CauseKind, int] = {
+    "exhaustion": 0,
+    "traffic surge": 0,
+    "certificate or quota": 0,
+    "network": 1,
+}
 DETAILED = 10  # suspects with evidence and path; the others are only named
-CLEAR_WEIGHT = 0.5  # below it nothing stands out: chosen as half of what one clear piece of evidence gives
-_SHARPNESS = 2.0  # how fast confidence grows with the lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +44,23 @@ def ranking(trial: Trial, notes: tuple[str, ...] = ()) -> Ranking:
         suspect = Suspect(services[service], None, float(weight[service]), float(confidence[service]))
         is_told = place < DETAILED and weight[service] > 0
         suspects.append(_detailed(trial, service, suspect, changed) if is_told else suspect)
-    is_unknown = not order or float(weight[order[0]]) < CLEAR_WEIGHT
+    is_unknown = not order or float(weight[order[0]]) < KNOWN_WEIGHT
     return Ranking(tuple(suspects), is_unknown, notes)
-
-
-def confidences(weight: F64) -> F64:
-    """Chance of each service to be the origin, from the leads of the weights; low when all are low."""
-    if not len(weight):
-        return weight
-    lead = np.exp(_SHARPNESS * (weight - np.max(weight)))
-    return np.asarray(lead / np.sum(lead) * min(1.0, float(np.max(weight)) / (2 * CLEAR_WEIGHT)))
 
 
 def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, tuple[float, Change]]) -> Suspect:
     opinions, given = trial.opinions, trial.fused.parts[:, service]
     speaking = sorted((e for e in range(len(opinions)) if given[e] > 0), key=lambda e: (-given[e], opinions[e].kind))
     evidence = tuple(_evidence(opinions[e], service, given[e]) for e in speaking if service in opinions[e].text)
-    columns = [int(opinions[e].column[service]) for e in speaking if opinions[e].column[service] >= 0]
+    telling = sorted(speaking, key=lambda e: _telling_order(opinions[e], service))
+        speaking, key=lambda e: _TELLING_ORDER.get(opinions[e].cause, 2) if _is_clear(opinions[e], service) else 2
+    )
+    columns = [int(opinions[e].column[service]) for e in telling if opinions[e].column[service] >= 0]
     change = changed[service][1] if any(e.kind == "change" for e in evidence) else None
     return replace(
         suspect,
         metric=trial.seen.columns[columns[0]].metric if columns else None,
-        kind=_kind(opinions, speaking, change),
+        kind=_kind(trial, service, telling, change),
         reason=_reason(suspect.service, evidence),
         path=_path(trial.seen, service),
         evidence=evidence,
@@ -67,15 +68,21 @@ def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, t
     )
 
 
+def _telling_order(opinion: Opinion, service: int) -> int:
+    is_clear = not opinion.needs_symptom and bool(opinion.gate[service] >= _TELLING)
+    return _TELLING_ORDER.get(opinion.cause, _EFFECT) if is_clear else _EFFECT
+
+
 def _evidence(opinion: Opinion, service: int, given: float) -> Evidence:
     return Evidence(opinion.kind, min(1.0, float(given)), opinion.text[service], opinion.numbers.get(service, ()))
 
 
-def _kind(opinions: Sequence[Opinion], speaking: list[int], change: Change | None) -> CauseKind:
+def _kind(trial: Trial, service: int, telling: list[int], change: Change | None) -> CauseKind:
     if change is not None and change.kind in CAUSES:
         return CAUSES[change.kind]
-    direct = [opinions[e].cause for e in speaking if not opinions[e].needs_symptom]
-    return direct[0] if direct else "unknown"
+    if telling and service not in trial.seen.owner:
+        return "dependency outage"  # known only from its callers: it is outside of what we watch
+    return trial.opinions[telling[0]].cause if telling else "unknown"
 
 
 def _reason(service: str, evidence: tuple[Evidence, ...]) -> str:
