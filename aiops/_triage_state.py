@@ -12,12 +12,21 @@ from aiops._triage_settings import TriageSettings
 from aiops._triage_words import Moment
 from aiops.model import Event
 from aiops.wire import decode, encode
+from rca import ServiceGraph
 
 T = TypeVar("T")
 
 NAME_KEEP_MS = 48 * 3_600_000  # two names for one thing can only come from an alert that ages out and fires on
 MAX_LOOSE = 10_000  # evidence and changes that wait: chosen, some MB
 MAX_PAST = 10_000  # remembered ids of what is over, and names: chosen, half a MB
+
+
+@dataclass(frozen=True, slots=True)
+class SavedGraph:
+    """The services and edges of a graph."""
+
+    nodes: tuple[str, ...] = ()
+    edges: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -103,7 +112,7 @@ class State:
         for key in old:
             del self.groups[key]
 
-    def pack(self, counts: Counter[str]) -> bytes:
+    def pack(self, counts: Counter[str], graph: SavedGraph) -> bytes:
         """All of it as bytes; only groups that have changed are written anew."""
         self.packed = {
             key: kept if (kept := self.packed.get(key)) and kept[0] == g.version else (g.version, encode(g))
@@ -120,6 +129,7 @@ class State:
                 self.past,
                 self.names,
                 dict(counts),
+                graph,
             )
         )
 
@@ -135,9 +145,15 @@ class _Saved:
     past: dict[str, tuple[int, int]]
     names: dict[str, int]
     counts: dict[str, int]
+    graph: SavedGraph
 
 
-def unpack(data: bytes) -> tuple[State, Counter[str]]:
+def save_graph(graph: ServiceGraph) -> SavedGraph:
+    """A graph as plain values."""
+    return SavedGraph(tuple(graph.services()), tuple(graph.edges()))
+
+
+def unpack(data: bytes) -> tuple[State, Counter[str], ServiceGraph]:
     """What `State.pack` wrote. A ranking that was under way is asked for again. StoreError as in `wire.decode`."""
     saved = decode(data, _Saved)
     groups = [decode(body, Group) for body in saved.groups]
@@ -154,7 +170,10 @@ def unpack(data: bytes) -> tuple[State, Counter[str]]:
         names=saved.names,
         home={i: g.key for g in groups if g.status != "resolved" for i in (*g.members, *g.extra)},
     )
-    return state, Counter(saved.counts)
+    graph = ServiceGraph(nodes=saved.graph.nodes)
+    for caller, callee, seen_ms in saved.graph.edges:
+        graph.add(caller, callee, seen_ms)
+    return state, Counter(saved.counts), graph
 
 
 def _recent(kept: dict[str, T]) -> dict[str, T]:

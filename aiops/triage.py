@@ -24,7 +24,7 @@ from aiops._triage_group import Group
 from aiops._triage_link import Linker
 from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly, with_end
 from aiops._triage_settings import TriageSettings
-from aiops._triage_state import MAX_LOOSE, State, unpack
+from aiops._triage_state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
 from aiops._triage_words import Moment, Rank, Ranked, Send, Tick
 from aiops.model import Anomaly, Event, Incident
 from rca import ServiceGraph
@@ -52,6 +52,7 @@ class Triage:
         self.settings = settings or TriageSettings()
         self.counts: Counter[str] = Counter()
         self._graph = ServiceGraph()
+        self._saved_graph = SavedGraph()
         self._linker = Linker(self.settings, self._graph)
         self._state = State()
 
@@ -63,6 +64,7 @@ class Triage:
     @graph.setter
     def graph(self, graph: ServiceGraph) -> None:
         self._graph = graph
+        self._saved_graph = save_graph(graph)
         self._linker.use(graph)
         self._state.regroup = True
 
@@ -111,18 +113,21 @@ class Triage:
         return state.now_ms + max(0, min(times) - state.at) if times else None
 
     def snapshot(self) -> bytes:
-        """Everything it remembers, but the graph."""
-        return self._state.pack(self.counts)
+        """Everything it remembers, with the graph it had."""
+        return self._state.pack(self.counts, self._saved_graph)
 
     def restore(self, data: bytes) -> None:
-        """Go on from a snapshot. Rankings that were under way are asked for again.
+        """Go on from a snapshot.
+
+        Rankings that were under way are asked for again. The saved graph serves until a new one is set: without any,
+        all services would look unknown and what waits in the inbox would be thrown together.
 
         Raises
         ------
         StoreError : another version wrote it, or it is damaged
         """
-        self._state, self.counts = unpack(data)
-        self._linker = Linker(self.settings, self._graph)
+        self._state, self.counts, graph = unpack(data)
+        self.graph = self._graph if len(self._graph) else graph
 
     # -- hearing
 

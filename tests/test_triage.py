@@ -1,66 +1,15 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from dataclasses import replace
 
 import pytest
 
-from aiops import _triage_gather, _triage_group, _triage_state
-from aiops._triage_title import describe, severity, title
 from aiops.errors import StoreError
-from aiops.model import Anomaly, Event, SeriesKey
-from aiops.triage import Rank, Ranked, Send, Tick, Triage, TriageSettings
+from aiops.triage import Ranked, Triage
 from aiops.wire import encode
 from rca import Ranking, ServiceGraph, Suspect
-
-START_MS = 1_700_000_000_000
-CHAIN = ServiceGraph([("a", "b"), ("b", "c"), ("c", "d"), ("d", "e")])
-
-
-def alert(name, service="cart", at_s=0, status="firing", **more):
-    return Event(name, START_MS + at_s * 1000, service, "alert", name, status=status, **more)
-
-
-def anomaly(name, service="cart", at_s=0, *, pages=True, **more):
-    series = SeriesKey(more.pop("signal", "latency_p95"), service, more.pop("peer", ""))
-    start_ms = START_MS + at_s * 1000
-    numbers = {"value": 2.0, "expected": 0.5, "lower": 0.4, "upper": 0.6, "surprise": 9.0, "rarity": 2.0} | more
-    kind = numbers.pop("kind", "latency")
-    went = numbers.pop("went", "up")
-    return Anomaly(name, series, kind, "s", went, pages, start_ms, start_ms, None, **numbers)
-
-
-def ended(item, at_s):
-    return replace(item, updated_ms=START_MS + at_s * 1000, ended_ms=START_MS + at_s * 1000)
-
-
-class Told:
-    """A triage with its clock in seconds; rankings are answered with `cause`, or not at all if it is None."""
-
-    def __init__(self, cause="", graph=None, **settings):
-        self.triage = Triage(TriageSettings(**settings))
-        self.triage.graph = graph or ServiceGraph()
-        self.cause = cause
-        self.keys: list[str] = []
-        self.ranks: list[str] = []
-
-    def feed(self, at_s, *items, muted=""):
-        for item in (*items, Tick()):
-            self._take(self.triage.feed(item, START_MS + round(at_s * 1000), muted), at_s)
-        return self.triage.incidents()
-
-    def _take(self, actions, at_s):
-        for action in actions:
-            if isinstance(action, Send):
-                self.keys.append(action.notification.key.split(":", 1)[1])
-                continue
-            assert isinstance(action, Rank)
-            self.ranks.append(action.incident.id)
-            if self.cause is not None:
-                found = (Suspect(self.cause, None, 1.0, 0.9),) if self.cause else ()
-                answer = Ranked(action.incident.id, Ranking(found, unknown=not found))
-                self._take(self.triage.feed(answer, START_MS + round(at_s * 1000)), at_s)
+from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly, ended
 
 
 def test_a_group_that_grew_by_merging_is_compared_again():
@@ -220,78 +169,6 @@ def test_an_answer_nobody_waits_for_is_counted():
     assert told.triage.counts["rankings nobody waits for"] == 2
 
 
-def test_members_over_the_limit_are_counted_and_still_hold_the_incident():
-    told = Told(max_members=3)
-    alerts = [alert(f"A{n}", at_s=-n) for n in range(6)]
-    told.feed(0, *alerts)
-    (incident,) = told.feed(30)
-    assert [e.id for e in incident.alerts] == ["A5", "A4", "A3"], "the earliest are kept, whoever came first"
-    assert incident.title.endswith("(+3 further)")
-    told.feed(40, *[replace(a, status="resolved", time_ms=START_MS + 40_000) for a in alerts[3:]])
-    told.feed(400, alerts[0])
-    assert told.triage.incidents()[0].status == "open"
-    told.feed(500, *[replace(a, status="resolved", time_ms=START_MS + 500_000) for a in alerts[:3]])
-    assert told.feed(801)[0].status == "resolved"
-    (later,) = [i for i in told.feed(900, alert("B", at_s=900)) if i.status == "forming"]
-    assert [e.id for e in later.alerts] == ["B"]
-
-
-def test_beyond_the_limit_of_ids_too_they_are_only_counted(monkeypatch):
-    monkeypatch.setattr(_triage_group, "MAX_EXTRA", 1)
-    told = Told(max_members=2)
-    told.feed(0, *[alert(f"A{n}", at_s=-n) for n in range(6)])
-    assert told.feed(30)[0].title.endswith("(+4 further)")
-
-
-def test_a_storm_takes_in_what_belongs_to_it_and_nothing_else(caplog):
-    told = Told(max_active=2, graph=ServiceGraph([("s", "t")]))
-    with caplog.at_level(logging.WARNING):
-        told.feed(0, *[alert(str(n), f"u{n}", at_s=-n * 300) for n in range(6)])
-    incidents = told.feed(30)
-    assert len(incidents) == 3
-    (storm,) = [i for i in incidents if i.title.startswith("storm, too many")]
-    assert len(storm.alerts) == 4
-    assert "incident storm limit=2" in caplog.text
-    told.feed(31, alert("5", "u5", 31, "resolved"), alert("4", "u4", 31, "resolved"))
-    told.feed(340)
-    assert len(told.feed(400, alert("new", "u3", 0))) == 4, "with room again a neighbour of the storm is an incident"
-
-
-def test_an_alert_nobody_repeats_is_ended_with_the_reason_written_into_it(caplog):
-    told = Told(max_age_s=7200)
-    told.feed(0, alert("A"), anomaly("slow"))
-    told.feed(7000, alert("A"))
-    with caplog.at_level(logging.WARNING):
-        (incident,) = told.feed(7260)
-    assert incident.anomalies[0].explanation == "nobody spoke of it for 2 h: taken as ended"
-    assert incident.alerts[0].status == "firing"
-    (incident,) = told.feed(14_300)
-    assert incident.alerts[0].description == "A (nobody spoke of it for 2 h: taken as ended)"
-    assert told.triage.counts["aged out"] == 2
-    assert told.feed(14_700)[0].status == "resolved"
-
-
-def test_ids_over_the_limit_age_out_too():
-    told = Told(max_age_s=600, max_members=1)
-    told.feed(0, alert("A"), alert("B"))
-    told.feed(30)
-    told.feed(700)
-    assert told.feed(1100)[0].status == "resolved"
-
-
-def test_an_alert_that_aged_out_and_is_told_again_opens_an_incident_with_a_name_of_its_own():
-    told = Told(max_age_s=600)
-    told.feed(0, alert("A"))
-    told.feed(30)
-    told.feed(700)
-    told.feed(1100)
-    told.triage._state.past.clear()
-    told.feed(1200, alert("A"))
-    first, second = told.feed(1230)
-    assert first.id != second.id
-    assert told.keys == ["opened:console", "resolved:console", "opened:console"]
-
-
 def test_times_in_the_future_are_now():
     (incident,) = Told().feed(0, alert("A", at_s=10**7), anomaly("slow", at_s=10**6))
     assert incident.started_ms == START_MS
@@ -383,27 +260,6 @@ def test_a_new_graph_connects_what_still_forms():
     assert len(told.feed(1)) == 1
 
 
-def test_limits_on_evidence_and_changes_are_counted(monkeypatch):
-    monkeypatch.setattr("aiops.triage.MAX_LOOSE", 2)
-    monkeypatch.setattr(_triage_gather, "MAX_CHANGES", 1)
-    told = Told(graph=CHAIN)
-    told.feed(0, *[anomaly(f"e{n}", "z", pages=False) for n in range(3)])
-    told.feed(0, *[Event(f"d{n}", START_MS - n, "a", "deploy") for n in range(3)])
-    assert (told.triage.counts["evidence over the limit"], told.triage.counts["changes over the limit"]) == (1, 1)
-    told.feed(0, anomaly("a", "a"))
-    (incident,) = told.feed(30)
-    assert [e.id for e in incident.events] == ["d1"], "the nearest of those still known"
-
-
-def test_what_is_over_is_remembered_only_so_long_and_so_much(monkeypatch):
-    monkeypatch.setattr(_triage_state, "MAX_PAST", 2)
-    told = Told()
-    told.feed(0, *[alert(f"A{n}", status="resolved") for n in range(4)])
-    assert list(told.triage._state.past) == ["A2", "A3"]
-    told.feed(3601)
-    assert told.triage._state.past == {}
-
-
 def test_evidence_that_begins_to_page_opens_an_incident():
     told = Told()
     assert told.feed(0, anomaly("a", pages=False)) == []
@@ -427,21 +283,12 @@ def test_a_snapshot_of_another_version_is_refused():
         Triage().restore(b"\x09" + encode(alert("A"))[1:])
 
 
-def test_severity_comes_from_what_alerts_say_and_from_errors_users_see():
-    assert severity([], [alert("A", labels=(("severity", "Critical"),))]) == "critical"
-    assert severity([], [alert("A", labels=(("team", "critical"),))]) == "warning"
-    assert severity([anomaly("a", kind="errors")], []) == "critical"
-    assert severity([anomaly("a", kind="errors", pages=False), anomaly("b")], []) == "warning"
-
-
-def test_the_title_says_what_users_feel_first():
-    slow, failing = anomaly("a", "cart"), anomaly("b", "shop", signal="error_ratio", kind="errors", rarity=0.5)
-    assert title([slow, failing], [], ["cart", "shop"]) == "shop: error ratio 2 s (4.0x) and 1 more service"
-    assert title([anomaly("c", pages=False)], [alert("A")], ["cart"]) == "cart: A"
-    assert title([], [alert("A", ""), alert("B", "", -5)], []) == "B"
-    assert title([], [alert("A", "", -5, "resolved"), alert("B", "")], []) == "B"
-    assert title([], [], []) == "nothing that hurts is known"
-    nan = float("nan")
-    assert describe(anomaly("a", went="absent", value=nan)) == "no more p95 latency"
-    assert describe(anomaly("a", expected=0.0)) == "p95 latency 2 s, normally 0 s"
-    assert describe(anomaly("a", expected=nan, peer="db")) == "p95 latency to db 2 s"
+def test_a_restart_knows_the_graph_until_a_new_one_is_set():
+    told = Told(graph=CHAIN)
+    again = Triage()
+    again.restore(told.triage.snapshot())
+    assert again.graph.distance("a", "c") == 2
+    fresh = Triage()
+    fresh.graph = ServiceGraph([("x", "y")])
+    fresh.restore(told.triage.snapshot())
+    assert fresh.graph.services() == ["x", "y"]
