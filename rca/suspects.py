@@ -53,8 +53,6 @@ def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, t
     speaking = sorted((e for e in range(len(opinions)) if given[e] > 0), key=lambda e: (-given[e], opinions[e].kind))
     evidence = tuple(_evidence(opinions[e], service, given[e]) for e in speaking if service in opinions[e].text)
     telling = sorted(speaking, key=lambda e: _telling_order(opinions[e], service))
-        speaking, key=lambda e: _TELLING_ORDER.get(opinions[e].cause, 2) if _is_clear(opinions[e], service) else 2
-    )
     columns = [int(opinions[e].column[service]) for e in telling if opinions[e].column[service] >= 0]
     change = changed[service][1] if any(e.kind == "change" for e in evidence) else None
     return replace(
