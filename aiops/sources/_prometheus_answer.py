@@ -116,7 +116,7 @@ class Answer:
     is_partial: bool = False
 
 
-def read_answer(body: bytes, window: Window, max_series: int) -> Answer:
+def read_answer(body: bytes | bytearray, window: Window, max_series: int) -> Answer:
     """Read the body of a 2xx answer to a range query.
 
     Raises
@@ -143,7 +143,7 @@ def read_answer(body: bytes, window: Window, max_series: int) -> Answer:
     return Answer(columns, +counts, notes, is_partial)
 
 
-def _parse(body: bytes) -> _Body:
+def _parse(body: bytes | bytearray) -> _Body:
     try:
         return msgspec.json.decode(body, type=_Body)
     except msgspec.ValidationError as e:
@@ -156,7 +156,7 @@ def _parse(body: bytes) -> _Body:
         raise Unavailable(f"the answer is not complete JSON: {e}") from e
 
 
-def error_message(body: bytes) -> str:
+def error_message(body: bytes | bytearray) -> str:
     """What the server says about a failed request, cut to a bearable length."""
     try:
         parsed = msgspec.json.decode(body, type=_ErrorBody)

@@ -28,6 +28,8 @@ class Connection:
     max_points : of one series in one range query; 11,000 is Prometheus' own limit
     max_series : of one query; what comes after is dropped and counted
     max_body_bytes : of one answer after decompression; a larger one is asked for again in halves
+    compress : ask for gzip. Saves two thirds of the bytes, but makes answers six times as slow (measured): for links
+        below 50 Mbit/s
     """
 
     url: str
@@ -42,6 +44,7 @@ class Connection:
     max_points: int = 11_000
     max_series: int = 50_000
     max_body_bytes: int = 128 * 2**20
+    compress: bool = False
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -63,7 +66,8 @@ class Connection:
 
     def request_headers(self) -> dict[str, str]:
         """Headers of the next request. Raises `Unavailable` when the token file cannot be read just now."""
-        headers = {name: value.reveal() for name, value in self.headers.items()}
+        headers = {"Accept-Encoding": "gzip" if self.compress else "identity"}
+        headers |= {name: value.reveal() for name, value in self.headers.items()}
         if self.tenant:
             headers["X-Scope-OrgID"] = self.tenant
         token = self.bearer_token.reveal() if self.bearer_token else self._token_of_file()

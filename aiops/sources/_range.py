@@ -177,12 +177,12 @@ class RangeReader:
             raise Partial(f"the answer is partial: {'; '.join(answer.warnings)[:300] or 'isPartial'}")
         return answer
 
-    async def _decode(self, body: bytes, window: Window) -> Answer:
+    async def _decode(self, body: bytearray, window: Window) -> Answer:
         if len(body) > BULK_BYTES:
             return await asyncio.to_thread(read_answer, body, window, self._connection.max_series)
         return read_answer(body, window, self._connection.max_series)
 
-    async def _post(self, form: dict[str, str]) -> tuple[int, bytes]:
+    async def _post(self, form: dict[str, str]) -> tuple[int, bytearray]:
         body = bytearray()
         address, headers = self._connection.address("query_range"), self._connection.request_headers()
         try:
@@ -192,7 +192,7 @@ class RangeReader:
                     if len(body) > self._connection.max_body_bytes:
                         raise TooHeavy(Refused(f"the answer is over max_body_bytes={self._connection.max_body_bytes}"))
                 self.server_s = _date_s(response.headers.get("Date", ""))
-                return response.status_code, bytes(body)
+                return response.status_code, body
         except httpx.RequestError as e:
             raise Unavailable(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
 

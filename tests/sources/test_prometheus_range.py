@@ -317,6 +317,13 @@ def test_compressed_answers_are_read(fake):
     assert np.isfinite(read(fake, ["up"])[0].values).all()
 
 
+def test_compression_is_asked_for_when_wanted(fake):
+    fake.series["up"] = [({}, ramp)]
+    read(fake, ["up"])
+    read(fake, ["up"], compress=True)
+    assert [r.headers["Accept-Encoding"] for r in fake.requests] == ["identity", "gzip"]
+
+
 def test_never_more_requests_at_a_time_than_allowed():
     running, most = 0, 0
 
