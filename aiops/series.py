@@ -56,11 +56,14 @@ class SeriesTable:
         return self._signals[number]
 
     def items(self) -> Iterable[tuple[SeriesKey, Signal]]:
-        """All series with their signals, in the order of their numbers."""
-        return zip(self._keys, self._signals, strict=True)
+        """All series with their signals, in the order of their numbers.
+
+        A source may add series while another thread reads: a reader takes `len` first, then no more than that many.
+        """
+        return zip(self._keys, self._signals, strict=False)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._signals)
 
 
 def anomaly_id(key: SeriesKey, started_ms: int) -> str:

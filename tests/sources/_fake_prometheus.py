@@ -145,7 +145,7 @@ def serve(fake: FakePrometheus) -> Callable[[], None]:
                 status, data = fake.answer(path, params)
                 good = {"status": "success", "data": data, **fake.extra}
                 bad = {"status": "error", "errorType": "bad_data", "error": data}
-                self._send(status, json.dumps(good if status == 200 else bad).encode())
+                self._send(status, json.dumps(good if status == 200 else bad, separators=(",", ":")).encode())
             elif trouble.kind == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.close_connection = True

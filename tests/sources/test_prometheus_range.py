@@ -50,7 +50,7 @@ def ramp(time_s):
 
 def body(result, **more):
     data = {"resultType": "matrix", "result": result}
-    return json.dumps({"status": "success", "data": data, **more}).encode()
+    return json.dumps({"status": "success", "data": data, **more}, separators=(",", ":")).encode()
 
 
 def test_series_come_as_columns_on_the_step_grid(fake):
@@ -255,7 +255,8 @@ def test_odd_samples_are_counted_and_never_become_values(fake, bulk_bytes, monke
 
 def test_compiled_and_plain_reading_give_the_same_bits(monkeypatch):
     rng = random.Random(8)
-    texts = [rng.choice(["NaN", "+Inf", "1e300", "-1e-300", "5e-324", repr(rng.gauss(0, 1e3))]) for _ in range(2000)]
+    rare = [["NaN", "+Inf"], ["1e300", "-1e-300", "5e-324"], []]  # the second series is left to Python
+    texts = [rng.choice([*rare[t % 3], repr(rng.gauss(0, 1e3))]) for t in range(2000)]
     window = answer.Window(0, 1999 * 1000, 1000)
     result = [{"metric": {"k": str(k)}, "values": [[t, texts[t]] for t in range(k, 2000, 3)]} for k in range(3)]
     text = body(result)

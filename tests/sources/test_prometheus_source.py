@@ -184,3 +184,10 @@ def test_the_server_is_asked_at_multiples_of_the_step(world):
     asked = [r for r in world.fake.asked() if r.params["query"] == "load"]
     assert {r.params["step"] for r in asked} == {"30.000"}
     assert all(float(r.params[side]) % 30 == 0 for r in asked for side in ("start", "end"))
+
+
+def test_the_table_can_be_read_in_the_middle_of_an_addition_by_another_thread(world):
+    world.read(1)
+    table = world.table
+    table._keys.append(SeriesKey("load", "half added"))
+    assert len(table) == len(list(table.items())) == 2
