@@ -55,6 +55,12 @@ class CaseView:
         """Nothing to compare: no column, no normal or no abnormal row."""
         return not (self.columns and len(self.normal) and len(self.abnormal))
 
+    @property
+    def has_no_values(self) -> bool:
+        """No column has both normal and abnormal values."""
+        both = np.isfinite(self.normal).any(axis=0) & np.isfinite(self.abnormal).any(axis=0)
+        return not bool(both.any())
+
     def place(self, service: str) -> int:
         """Place of a known service."""
         return self.services.index(service)
