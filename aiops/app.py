@@ -11,6 +11,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from aiops._kernels import compile_kernels
 from aiops._track import TrackRules
 from aiops.backend import ServiceBackend, score_rows
 from aiops.config import ConsoleNotifier as ConsoleSettings
@@ -75,6 +76,8 @@ class Service:
             await serve(self.web, listen.host, listen.port, stop=stop, listening=listening)
 
         try:
+            # Before the first request is taken: a sender would time out on a compiler that holds up the loop.
+            await asyncio.to_thread(compile_kernels)
             await self.runner.run(stop, serve_web)
         finally:
             self.store.close()

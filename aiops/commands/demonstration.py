@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from aiops import config
+from aiops._kernels import are_compiled
 from aiops.app import Service, build
 from aiops.commands._progress import progress_bar
 from aiops.commands.service import until_signal
@@ -55,6 +56,8 @@ class _Demo:
         settings = config.parse(text, where="demo", environment={})
         if self.quiet:
             settings = msgspec.structs.replace(settings, notifiers=[])
+        if not (self.quiet or are_compiled()):
+            sys.stderr.write("first start: compiling kernels, up to a minute\n")
         service = build(settings, base=folder, opened=self._saved)
         stop = asyncio.Event()
         running = asyncio.create_task(until_signal(service, self._listens, stop))
