@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 
 from aiops._triage_group import Group
 from aiops._triage_life import ask, is_due
-from aiops._triage_link import Index, Linker
+from aiops._triage_link import Index, Linker, gap_ms
+from aiops._triage_member import Member, is_apart
 from aiops._triage_settings import TriageSettings
 from aiops._triage_state import State
 from aiops._triage_words import Moment, Rank
@@ -32,6 +33,7 @@ class Gather:
         self._settings = settings
         self._counts = counts
         self._when = when
+        self._twins: dict[int, defaultdict[str, list[Member]]] = {}
 
     def regroup(self) -> None:
         """Merge what is linked, make a storm of what is too much, attach evidence and changes."""
@@ -46,7 +48,7 @@ class Gather:
         for group in [g for g in due if not g.is_active]:
             self._drop(group)
             due.remove(group)
-        homeless = [g for g in due if not g.services() and not g.is_storm]
+        homeless = [g for g in due if not self._linker.reach(g).services and not g.is_storm]
         homes = [g for g in self._state.active() if g not in homeless and not g.is_storm]
         for group in homeless:
             if len(homes) == 1 and self._is_near_in_time(homes[0], group):
@@ -77,7 +79,7 @@ class Gather:
         self._counts["merged"] += 1
         most = self._settings.max_members * (FORMING_FACTOR if winner.status == "forming" else 1)
         for member in sorted(loser.members.values(), key=lambda m: m.order):
-            state.put(winner, member, when, most)
+            self._put(winner, member, most)
         winner.extra |= loser.extra
         state.home |= dict.fromkeys(loser.extra, winner.key)
         winner.further += loser.further
@@ -88,6 +90,25 @@ class Gather:
         del state.groups[loser.key]
         state.touch(winner, when)
 
+    def _put(self, group: Group, member: Member, most: int) -> None:
+        """Make a member part of a group, and count what came back."""
+        if member.pages:
+            twins = self._twins_in(group)[member.same]
+            group.flap(self._when.at, member.comebacks + any(is_apart(twin, member) for twin in twins))
+            twins.append(member)
+        if group.add(member, most):
+            self._state.home[member.id] = group.key
+        else:
+            self._state.home.pop(member.id, None)
+
+    def _twins_in(self, group: Group) -> defaultdict[str, list[Member]]:
+        """The members of a group by what they are stretches of."""
+        if group.key not in self._twins:
+            found = self._twins[group.key] = defaultdict(list)
+            for member in group.core:
+                found[member.same].append(member)
+        return self._twins[group.key]
+
     def _cut(self, group: Group) -> None:
         """Keep the earliest members and the ids of the rest."""
         most = self._settings.max_members
@@ -95,7 +116,7 @@ class Gather:
         if len(members) > most:
             group.members = {m.id: m for m in members[:most]}
             for member in members[most:]:
-                if not group.add(member, most, self._when.at):
+                if not group.add(member, most):
                     self._state.home.pop(member.id, None)
 
     def _drop(self, group: Group) -> None:
@@ -121,8 +142,7 @@ class Gather:
             self._absorb(storm, group)
 
     def _is_near_in_time(self, home: Group, group: Group) -> bool:
-        (first, last), (start, end) = home.span(), group.span()
-        return max(start - last, first - end) <= self._settings.window_s * 1000
+        return gap_ms(self._linker.reach(home).all, self._linker.reach(group).all) <= self._settings.window_s * 1000
 
     def _evidence(self) -> None:
         """Let evidence join the nearest incident."""
@@ -132,20 +152,19 @@ class Gather:
         for member in sorted(self._state.loose.values(), key=lambda m: m.order):
             homes = [(link, g.first, g.key) for g, link in index.near(self._linker.reach_of(member)) if member.service]
             if homes and (group := index.groups[min(homes)[2]]).id:
-                self._state.put(group, member, self._when, self._settings.max_members)
+                self._put(group, member, self._settings.max_members)
                 del self._state.loose[member.id]
                 group.wants_rank = group.wants_rank or group.status != "forming"
                 self._state.touch(group, self._when)
 
     def _changes(self, group: Group) -> None:
         """Attach changes shortly before and after the start, near in the graph; what is attached stays."""
-        start_ms, services = group.first[0], group.services()
-        near = {place for service in services for place in self._linker.nearness.near(service)}
-        fitting = [
-            event
-            for _, event in self._state.changes.values()
-            if event.service in near and event.id not in group.changes and self._fits(event, start_ms)
-        ]
+        start_ms = group.first[0]
+        events = (event for _, event in self._state.changes.values())
+        fitting = [e for e in events if e.id not in group.changes and self._fits(e, start_ms)]
+        if fitting:
+            near = {place for s in self._linker.reach(group).services for place in self._linker.nearness.near(s)}
+            fitting = [e for e in fitting if e.service in near]
         fitting.sort(key=lambda e: (abs(e.time_ms - start_ms), e.id))
         taken = fitting[: max(0, MAX_CHANGES - len(group.changes))]
         if taken:

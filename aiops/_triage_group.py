@@ -26,6 +26,8 @@ class Group:
 
     key: int
     began_at: int
+    first: tuple[int, str]
+    """The earliest member that may open, as (started_ms, id)."""
     members: dict[str, Member] = field(default_factory=dict)
     changes: dict[str, Event] = field(default_factory=dict)
     status: Status = "forming"
@@ -61,14 +63,9 @@ class Group:
         return [m for m in self.members.values() if m.pages]
 
     @property
-    def first(self) -> tuple[int, str]:
-        """The earliest member that may open, as (started_ms, id)."""
-        return min(m.order for m in self.core)
-
-    @property
     def is_active(self) -> bool:
         """Tell whether anything that holds the incident goes on."""
-        return bool(self.extra) or any(m.is_active for m in self.core)
+        return bool(self.extra) or any(m.end_ms is None and m.pages for m in self.members.values())
 
     def pulse(self) -> tuple[object, ...]:
         """Where its life stands; differs after every step of it."""
@@ -78,11 +75,6 @@ class Group:
         """Services of the members that link; "" is none."""
         return {m.service for m in self.members.values() if m.pages and m.service}
 
-    def span(self) -> tuple[int, int]:
-        """First and last start of its members that link."""
-        starts = [m.start_ms for m in self.core]
-        return min(starts), max(starts)
-
     def name(self, taken: Collection[str]) -> None:
         """Give it its name, by its earliest member: whoever arrived first does not matter."""
         number, self.id = 0, _name(*self.first, 0)
@@ -90,19 +82,17 @@ class Group:
             number += 1
             self.id = _name(*self.first, number)
 
-    def add(self, member: Member, most: int, now_at: int) -> bool:
+    def add(self, member: Member, most: int) -> bool:
         """Take a member in, or only its id if there are `most`; False if not even that."""
-        if len(self.members) >= most:
-            self.further += 1
-            if member.pages and member.is_active and len(self.extra) < MAX_EXTRA:
-                self.extra[member.id] = member.heard_ms
-                return True
-            return False
-        if member.pages:
-            came_back = any(m.pages and _is_apart(m, member) for m in self.members.values())
-            self.flap(now_at, member.comebacks + came_back)
-        self.members[member.id] = member
-        return True
+        if len(self.members) < most:
+            self.members[member.id] = member
+            self.first = min(self.first, member.order) if member.pages else self.first
+            return True
+        self.further += 1
+        if member.pages and member.is_active and len(self.extra) < MAX_EXTRA:
+            self.extra[member.id] = member.heard_ms
+            return True
+        return False
 
     def flap(self, now_at: int, count: int = 1) -> None:
         """Count comebacks; the latest thousand are remembered with their time."""
@@ -137,13 +127,6 @@ class Group:
             flaps=self.flaps,
             muted=self.muted,
         )
-
-
-def _is_apart(one: Member, other: Member) -> bool:
-    """Tell whether these are two stretches of the same thing, one after the other, whichever came to us first."""
-    if one.same != other.same or one.id == other.id:
-        return False
-    return any(a.end_ms is not None and a.end_ms <= b.start_ms for a, b in ((one, other), (other, one)))
 
 
 def _name(start_ms: int, member_id: str, number: int) -> str:

@@ -97,6 +97,11 @@ class Linker:
         """The same for one member, evidence too."""
         return self._look([member])
 
+    def grow(self, group: Group, before: Reach, more: Reach) -> None:
+        """A group of reach `before` took in what has the reach `more`: no need to look at every member again."""
+        if not group.extra:
+            self._reach[group.key] = (group.version, _joined(before, more))
+
     def forget(self, keys: Iterable[int]) -> None:
         """These groups are gone."""
         for key in keys:
@@ -119,16 +124,20 @@ class Linker:
 
     def link(self, one: Reach, other: Reach) -> Link | None:
         """How two groups are linked, None if they are not."""
-        gap_ms = _gap(one.all, other.all)
+        apart_ms = gap_ms(one.all, other.all)
         found: list[Link] = []
-        if gap_ms <= self._settings.window_s * 1000:
+        if apart_ms <= self._settings.window_s * 1000:
             hops = self._hops(one, other)
-            found += [Link(hops, gap_ms)] if hops is not None else []
+            found += [Link(hops, apart_ms)] if hops is not None else []
         for service in one.services.keys() & other.services.keys():
             stretch_gap_ms = _stretch_gap(one.services[service], other.services[service])
             found += [Link(0, stretch_gap_ms)] if stretch_gap_ms <= self._settings.window_s * 1000 else []
-        if one.unknown and other.unknown and _gap(one.unknown, other.unknown) <= self._settings.unknown_window_s * 1000:
-            found.append(Link(self._settings.max_hops + 1, gap_ms))
+        if (
+            one.unknown
+            and other.unknown
+            and gap_ms(one.unknown, other.unknown) <= self._settings.unknown_window_s * 1000
+        ):
+            found.append(Link(self._settings.max_hops + 1, apart_ms))
         return min(found, default=None)
 
     def _hops(self, one: Reach, other: Reach) -> int | None:
@@ -174,7 +183,7 @@ class Index:
         self._at: defaultdict[str, set[int]] = defaultdict(set)
         self._unknown: set[int] = set()
         for group in self.groups.values():
-            self._enter(group)
+            self._enter(group, linker.reach(group))
 
     def forming(self) -> list[Group]:
         """Groups nobody has been told of."""
@@ -196,18 +205,28 @@ class Index:
     def merge(self, winner: Group, loser: Group, absorb: Callable[[Group, Group], None]) -> None:
         """Put everything of one group into another."""
         del self.groups[loser.key]
-        for keys in [*(self._at[s] for s in self._linker.reach(loser).services), self._unknown]:
+        before, more = self._linker.reach(winner), self._linker.reach(loser)
+        for keys in [*(self._at[s] for s in more.services), self._unknown]:
             keys.discard(loser.key)
         absorb(winner, loser)
+        self._linker.grow(winner, before, more)
         self._linker.forget([loser.key])
-        self._enter(winner)
+        self._enter(winner, more)
 
-    def _enter(self, group: Group) -> None:
-        reach = self._linker.reach(group)
+    def _enter(self, group: Group, reach: Reach) -> None:
         for service in reach.services:
             self._at[service].add(group.key)
         if reach.unknown:
             self._unknown.add(group.key)
+
+
+def _joined(one: Reach, other: Reach) -> Reach:
+    # Updated in place: the old reach of a storm is never asked for again, and copying it made merging quadratic.
+    services = one.services
+    for service, stretch in other.services.items():
+        services[service] = _join(services.get(service), stretch)
+    unknown = one.unknown if other.unknown is None else _join(one.unknown, other.unknown)
+    return Reach(_join(one.all, other.all), services, unknown)
 
 
 def _join(one: Stretch | None, other: Stretch) -> Stretch:
@@ -217,7 +236,7 @@ def _join(one: Stretch | None, other: Stretch) -> Stretch:
     return Stretch(min(first), max(last), max(end))
 
 
-def _gap(one: Stretch, other: Stretch) -> int:
+def gap_ms(one: Stretch, other: Stretch) -> int:
     """Time between two spans of starts; 0 if they overlap."""
     return max(0, one.first_ms - other.last_ms, other.first_ms - one.last_ms)
 

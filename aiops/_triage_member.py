@@ -97,3 +97,8 @@ def with_end(known: Member, end_ms: int, why: str = "") -> Member:
 
 def _joined(text: str, why: str) -> str:
     return f"{text} ({why})" if text and why else text or why
+
+
+def is_apart(one: Member, other: Member) -> bool:
+    """Tell whether two stretches of the same thing follow one another, whichever came to us first."""
+    return any(a.end_ms is not None and a.end_ms <= b.start_ms for a, b in ((one, other), (other, one)))

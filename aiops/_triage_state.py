@@ -64,7 +64,7 @@ class State:
 
     def begin(self, member: Member, when: Moment, muted: str) -> None:
         """A group of its own for a new member."""
-        group = Group(self.next_key, when.at, {member.id: member}, muted=muted)
+        group = Group(self.next_key, when.at, member.order, {member.id: member}, muted=muted)
         self.groups[group.key], self.home[member.id] = group, group.key
         self.next_key += 1
         self.regroup = True
@@ -75,11 +75,6 @@ class State:
         group.version += 1
         group.updated_ms = when.now_ms
         self.changed.add(group.key)
-
-    def put(self, group: Group, member: Member, when: Moment, most: int) -> None:
-        """Make a member part of a group."""
-        if group.add(member, most, when.at):
-            self.home[member.id] = group.key
 
     def drop(self, group: Group) -> None:
         """Forget a group nobody was told of."""

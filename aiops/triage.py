@@ -188,6 +188,7 @@ class Triage:
         if member == known:
             return
         group.members[item.id] = member
+        group.first = min(group.first, member.order) if member.pages else group.first
         group.version += 1
         if replace(member, heard_ms=known.heard_ms) != known:
             self._state.touch(group, when)
