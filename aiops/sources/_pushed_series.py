@@ -18,6 +18,9 @@ UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
 _KEYS_PER_SERIES = 2
 """Ways to write one label set that are remembered on average; a sender has one, hostile ones are merely slower."""
 
+_LONG_BYTES = 4096
+"""Less room than for one such key is none."""
+
 _UNCOUNTED = ("__name__", "le")
 """Labels whose values are few by nature: one per metric, and the bounds of its buckets."""
 
@@ -29,12 +32,15 @@ class SeriesLimits:
     """How many series are held; beyond it new ones are counted drops.
 
     `max_label_values` is per metric and label, buckets' `le` excepted. `max_unwatched` label sets that nobody watches
-    are remembered (about 0.4 kB each); more than that are read again each time they come.
+    are remembered (about 0.4 kB each); more than that are read again each time they come. `max_label_bytes` bounds the
+    names and values of the held, and once more the remembered label sets of each kind: a few long ones may cost as
+    much as many short ones (chosen: 200,000 sets of 640 bytes, twice what Kubernetes' labels take).
     """
 
     max_raw_series: int = 200_000
     max_label_values: int = 20_000
     max_unwatched: int = 200_000
+    max_label_bytes: int = 128 * 2**20
 
 
 class RawSeries:
@@ -56,6 +62,8 @@ class RawSeries:
         self._fresh: list[tuple[int, tuple[Use, ...]]] = []
         self._values: dict[tuple[str, str], Counter[str]] = {}
         self._remembered = Counter[bool]()  # held or not -> keys in `known`
+        self._remembered_bytes = Counter[bool]()
+        self._held_bytes = 0
 
     def __len__(self) -> int:
         """How many are held now."""
@@ -106,7 +114,7 @@ class RawSeries:
         numbers: I32 = np.flatnonzero(gone).astype(np.int32)
         for number in numbers.tolist():
             self._release(number)
-        is_full = self._remembered[False] >= self._limits.max_unwatched
+        is_full = not self._has_room(is_held=False, size_bytes=_LONG_BYTES)
         if len(numbers) or is_full:
             self._forget(gone, least=0 if is_full else UNWATCHED)
         return numbers
@@ -118,16 +126,26 @@ class RawSeries:
         """
         self.known = {k: v for k, v in self.known.items() if v >= least and not (v >= 0 and gone[v])}
         self._remembered = Counter(v >= 0 for v in self.known.values())
+        self._remembered_bytes = Counter()
+        for key, number in self.known.items():
+            self._remembered_bytes[number >= 0] += len(key)
 
     def _number(self, key: bytes) -> int:
         number = self.known.get(key)  # twice in one body
         if number is None:
             number = self._admit(labels_of(key, _PARSE_ANYTHING))
-            most = self._limits.max_raw_series * _KEYS_PER_SERIES if number >= 0 else self._limits.max_unwatched
-            if self._remembered[number >= 0] < most:
+            if self._has_room(is_held=number >= 0, size_bytes=len(key)):
                 self.known[key] = number
                 self._remembered[number >= 0] += 1
+                self._remembered_bytes[number >= 0] += len(key)
         return number
+
+    def _has_room(self, *, is_held: bool, size_bytes: int) -> bool:
+        """Tell whether one more key may be remembered."""
+        limits = self._limits
+        most = limits.max_raw_series * _KEYS_PER_SERIES if is_held else limits.max_unwatched
+        most_bytes = limits.max_label_bytes * (_KEYS_PER_SERIES if is_held else 1)
+        return self._remembered[is_held] < most and self._remembered_bytes[is_held] + size_bytes <= most_bytes
 
     def _admit(self, labels: Labels) -> int:
         if (number := self._numbers.get(labels)) is not None:
@@ -136,7 +154,8 @@ class RawSeries:
         uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
         if not uses and not is_edge:
             return UNWATCHED
-        if len(self._numbers) >= self._limits.max_raw_series:
+        is_full = len(self._numbers) >= self._limits.max_raw_series
+        if is_full or self._held_bytes + _size_bytes(labels) > self._limits.max_label_bytes:
             return SERIES_LIMIT
         if not self._count_values(named):
             return LABEL_LIMIT
@@ -158,6 +177,7 @@ class RawSeries:
                 self.last_seen_ms = np.concatenate([self.last_seen_ms, more])
                 self.ended_ms = np.concatenate([self.ended_ms, more])
         self._numbers[labels] = number
+        self._held_bytes += _size_bytes(labels)
         return number
 
     def _release(self, number: int) -> None:
@@ -170,7 +190,10 @@ class RawSeries:
             counter[value] -= 1
             if not counter[value]:
                 del counter[value]
+            if not counter:
+                del self._values[metric, name]
         del self._numbers[labels]
+        self._held_bytes -= _size_bytes(labels)
         self._labels[number] = ()
         self._edges.discard(number)
         self.last_seen_ms[number] = self.ended_ms[number] = 0
@@ -178,16 +201,18 @@ class RawSeries:
 
     def _count_values(self, labels: dict[str, str]) -> bool:
         metric = labels["__name__"]
-        counters = [
-            (self._values.setdefault((metric, name), Counter()), value)
-            for name, value in labels.items()
-            if name not in _UNCOUNTED
-        ]
-        if any(value not in counter and len(counter) >= self._limits.max_label_values for counter, value in counters):
-            return False
-        for counter, value in counters:
-            counter[value] += 1
+        counted = [((metric, name), value) for name, value in labels.items() if name not in _UNCOUNTED]
+        for place, value in counted:
+            there = self._values.get(place)
+            if there is not None and value not in there and len(there) >= self._limits.max_label_values:
+                return False
+        for place, value in counted:
+            self._values.setdefault(place, Counter())[value] += 1
         return True
+
+
+def _size_bytes(labels: Labels) -> int:
+    return sum(len(name) + len(value) for name, value in labels)
 
 
 @njit(cache=True)

@@ -85,6 +85,37 @@ def test_series_over_the_limit_are_told_apart_and_come_in_when_there_is_room() -
     assert (len(raws), raws.width) == (2, 2)
 
 
+def test_long_labels_use_up_the_room_of_many_short_ones_and_give_it_back() -> None:
+    long = [key_of(series("level", job=str(n) * 400)) for n in range(3)]
+    raws = table(max_label_bytes=1000)
+    assert raws.resolve(long).tolist() == [0, 1, SERIES_LIMIT]
+    assert raws.resolve(keys("level", "short")).tolist() == [2]
+    touch(raws, [0], 500)
+    touch(raws, [1, 2], 1000)
+    raws.evict(1000, 0)
+    assert raws.resolve(long[::-1]).tolist() == [0, 1, SERIES_LIMIT]
+
+
+def test_long_label_sets_nobody_watches_are_remembered_within_limits() -> None:
+    raws = table(max_label_bytes=1000)
+    raws.resolve([key_of(series("other", job=str(n) * 300)) for n in range(9)])
+    assert sum(map(len, raws.known)) <= 1000
+    assert raws.known
+    raws.evict(0, 0)
+    assert not raws.known
+    raws.resolve(keys("other", "a"))
+    assert raws.known
+
+
+def test_refused_and_evicted_series_leave_nothing_behind() -> None:
+    raws = table(max_label_values=1)
+    raws.resolve([key_of(series("level", job="a")), key_of(series("level", job="b", pod="1"))])
+    assert set(raws._values) == {("level", "job")}
+    touch(raws, [0], 500)
+    raws.evict(1000, 0)
+    assert not raws._values
+
+
 def test_a_label_with_too_many_values_is_cut_per_metric_and_label() -> None:
     raws = RawSeries(Watchlist([Pack("t", "t", (), (*PACK.recipes, QUANTILE))]), SeriesLimits(max_label_values=2))
     assert raws.resolve(keys("level", "a", "b", "c")).tolist() == [0, 1, LABEL_LIMIT]
