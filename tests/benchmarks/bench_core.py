@@ -30,7 +30,7 @@ from aiops.triage import Triage
 from rca import Ranking
 from tests.benchmarks._table import Row, at_least, at_most, publish
 from tests.services._kill_run import KillRun
-from tests.services._live_run import FAULTS_OF, GROUP_WAIT_S, SCRAPE_S, LiveRun
+from tests.services._live_run import FAULTS_OF, GROUP_WAIT_S, SCRAPE_S, LiveRun, Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_GOAL_S = 120.0  # "within two minutes of the start"
@@ -89,22 +89,25 @@ def clone() -> list[Row]:
 
 
 def live() -> list[Row]:
-    """Five faults in the real shop under a real Prometheus and Alertmanager."""
-    goal_s = 3 * SCRAPE_S + GROUP_WAIT_S
+    """Five faults in the real shop under a real Prometheus and Alertmanager, each in a shop of its own."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder, LiveRun(Path(folder)) as run:
-        for fault, service in FAULTS_OF.items():
+    for fault, service in FAULTS_OF.items():
+        with tempfile.TemporaryDirectory() as folder, LiveRun(Path(folder)) as run:
             seen = run.play(service, fault)
-            name = f"live, {fault} of {service}"
-            rows += [
-                at_most(f"{name}: fault to incident", seen.incident_s, "s", goal_s),
-                at_most(f"{name}: fault to notification", seen.notified_s, "s", goal_s),
-                Row(f"{name}: fault to alert joined", seen.alert_s, "s"),
-                Row(f"{name}: end of fault to resolved", seen.resolved_s, "s"),
-                Row(f"{name}: incidents", seen.incidents, "", "1", seen.incidents == 1),
-                Row(f"{name}: rank of the true cause", seen.rank, "", "1", seen.rank == 1),
-            ]
+        rows += _live_rows(f"live, {fault} of {service}", seen)
     return rows
+
+
+def _live_rows(name: str, seen: Outcome) -> list[Row]:
+    goal_s = 3 * SCRAPE_S + GROUP_WAIT_S
+    return [
+        at_most(f"{name}: fault to incident", seen.incident_s, "s", goal_s),
+        at_most(f"{name}: fault to notification", seen.notified_s, "s", goal_s),
+        Row(f"{name}: fault to alert joined", seen.alert_s, "s"),
+        Row(f"{name}: end of fault to resolved", seen.resolved_s, "s"),
+        Row(f"{name}: incidents", seen.incidents, "", "1", seen.incidents == 1),
+        Row(f"{name}: rank of the true cause", seen.rank, "", "1", seen.rank == 1),
+    ]
 
 
 def replay(days: float = 3.0, series: int = 1000, step_s: int = 15) -> list[Row]:

@@ -45,7 +45,15 @@ class AiopsProcess:
 
     def wait_ready(self, limit_s: float = 60.0) -> None:
         """Wait until the service says it is ready."""
-        wait_for(lambda: self.answers("/-/ready"), limit_s, lambda: f"not ready: {self.log_tail()}")
+        process = self.process
+        assert process is not None
+        wait_for(
+            lambda: process.poll() is not None or self.answers("/-/ready"),
+            limit_s,
+            lambda: f"not ready: {self.log_tail()}",
+        )
+        if process.poll() is not None:
+            raise ChildProcessError(f"ended with {process.returncode} before it was ready: {self.log_tail()}")
 
     def answers(self, path: str) -> bool:
         """Tell whether a GET is answered with 2xx."""

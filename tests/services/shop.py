@@ -173,11 +173,10 @@ def load(ports: dict[str, int]) -> None:
 class LiveShop:
     """All services and their load, as processes of this machine."""
 
-    ports: dict[str, int] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=lambda: _free_ports(tuple(CALLS)))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self.ports = _free_ports(tuple(CALLS))
         for name in CALLS:
             self._start(name)
         for name in CALLS:
