@@ -20,6 +20,15 @@ def test_a_group_that_grew_by_merging_is_compared_again():
         assert [m.id for m in incident.anomalies] == ["x", "a", "c"]
 
 
+def test_a_group_that_grew_twice_is_compared_twice():
+    """d is linked only after a has taken in b and c, one after the other."""
+    graph = ServiceGraph([(f"n{i}", f"n{i + 1}") for i in range(3, 7)])
+    items = [anomaly("a", "n5", -33 * 60), anomaly("b", "n7", -29 * 60), anomaly("c", "n3", -16 * 60)]
+    for order in itertools.permutations([*items, anomaly("d", "n6", -9 * 60)]):
+        (incident,) = Told(graph=graph).feed(0, *order)
+        assert len(incident.anomalies) == 4
+
+
 def test_three_calls_apart_or_a_quarter_of_an_hour_later_is_another_incident():
     told = Told(graph=CHAIN)
     assert len(told.feed(0, anomaly("a", "a"), anomaly("d", "d"))) == 2
@@ -234,6 +243,7 @@ def test_an_incident_over_is_forgotten_after_a_while_but_not_before_it_was_saved
     told.feed(30)
     told.feed(31, alert("A", at_s=31, status="resolved"))
     told.feed(400)
+    assert told.triage.due_ms() is None
     assert len(told.feed(2000)) == 1
     told.triage.changed()
     assert told.feed(2001) == []
