@@ -64,4 +64,4 @@ def changes(seen: CaseView, odd: F64) -> Opinion:
             minutes = (seen.case.trigger_ms - change.time_ms) / 60_000
             when = f"{minutes:.0f} min before" if minutes >= 1 else "when it began"
             text[place] = f"{change.kind} {when}" + (f": {change.description}" if change.description else "")
-    return Opinion("change", strength, strength, np.full(len(strength), -1, dtype=np.intp), text)
+    return Opinion("change", strength, strength, np.full(len(strength), -1, dtype=np.intp), lambda s: text.get(s, ""))

@@ -12,7 +12,7 @@ from rca.changes import changes
 from rca.facts import Facts, facts
 from rca.fusion import fuse
 from rca.learn import LEARNT_NOTE, learnt_graph
-from rca.load import extra_calls, surge
+from rca.load import incoming
 from rca.measured_share import measured_share
 from rca.opinion import Opinion
 from rca.per_request import skipped_calls
@@ -47,8 +47,7 @@ less for what is often only an effect."""
 
 ADVOCATES: dict[str, tuple[float, Advocate]] = {
     "silence": (3.0, silence),
-    "surge": (3.0, surge),
-    "extra calls": (1.5, extra_calls),
+    "load": (3.0, incoming),
     "unseen dependency": (2.0, unseen),
 }
 """Evidence that speaks for one service and excuses others: what they suffer comes from it. Its caps are higher, for it

@@ -37,16 +37,8 @@ class Deviation:
     scale: F64
     up: F64
     down: F64
-
-    @property
-    def z_up(self) -> F64:
-        """Rise in scales."""
-        return self.up / self.scale
-
-    @property
-    def z_down(self) -> F64:
-        """Fall in scales."""
-        return self.down / self.scale
+    z_up: F64
+    z_down: F64
 
     @property
     def z(self) -> F64:
@@ -82,8 +74,9 @@ def deviation(normal: F64, abnormal: F64, floor: F64 | float = 0.0) -> Deviation
         up, down = _extreme_mean(abnormal - median), _extreme_mean(median - abnormal)
         # What was constant has no scale of its own: any change is clear, but never clearer than ten scales.
         scale = np.where(scale > 0, scale, np.fmax(np.fmax(np.abs(up), np.abs(down)) / 10, 1e-12))
-    nothing = np.where(enough, 0.0, np.nan)
-    return Deviation(median + nothing, scale + nothing, up + nothing, down + nothing)
+        nothing = np.where(enough, 0.0, np.nan)
+        scale = scale + nothing
+        return Deviation(median + nothing, scale, up + nothing, down + nothing, up / scale, down / scale)
 
 
 def quantile(values: F64, q: float) -> F64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,6 +58,7 @@ def joined(seen: CaseView, chosen: Places, bad: F64) -> Direct:
     return Direct(scales(strength), column)
 
 
+@lru_cache(maxsize=65536)
 def _thing(metric: str) -> str:
     """A metric's name without its statistic or direction."""
     return " ".join(w for w in words(metric) if w not in _STATISTIC_WORDS and not (w[0] == "p" and w[1:].isdigit()))

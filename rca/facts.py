@@ -12,6 +12,7 @@ from rca.deviation import Deviation, deviation
 from rca.direct import badness
 from rca.gaps import Gaps, gaps
 from rca.opinion import gate
+from rca.own_share import OwnRise, own_rise
 from rca.request_series import RequestSeries, request_series
 from rca.view import CaseView, Places
 
@@ -28,6 +29,7 @@ class Facts:
     series : latency, errors and requests by service
     bad : (n,) how far each column moved in its bad direction, scales
     gaps : what calls lose on the way
+    own_latency, own_hurt : rise of the services' own parts of the latency, and of what hurts at the symptom
     latency, errors : deviations of those series, (s,) each
     hurts : which of the two the symptom shows
     switch : how far the symptom itself moves, in [0, 1]; evidence from the call graph counts this much
@@ -37,6 +39,8 @@ class Facts:
     series: RequestSeries
     bad: F64
     gaps: Gaps
+    own_latency: OwnRise
+    own_hurt: OwnRise
     latency: Deviation
     errors: Deviation
     hurts: Literal["latency", "errors"]
@@ -78,4 +82,6 @@ def facts(seen: CaseView) -> Facts:
     ]
     switch = float(gate(np.array([max([moved[told], *named])]))[0])
     hurts: Literal["latency", "errors"] = "latency" if told == "latency" else "errors"
-    return Facts(seen, series, bad, gaps(seen, series), latency, errors, hurts, switch)
+    own_latency = own_rise(seen, series, series.latency)
+    own_hurt = own_latency if hurts == "latency" else own_rise(seen, series, series.errors)
+    return Facts(seen, series, bad, gaps(seen, series), own_latency, own_hurt, latency, errors, hurts, switch)

@@ -86,6 +86,7 @@ _CLIENT = frozenset({"client", "out", "outbound", "upstream", "source"})
 _HOST = frozenset({"node", "host", "machine", "instance"})
 
 
+@lru_cache(maxsize=65536)
 def words(metric: str) -> tuple[str, ...]:
     """The words of a metric's name in lower case, labels left out.
 

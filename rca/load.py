@@ -21,6 +21,7 @@ _FAINT_RISE, _CLEAR_RISE = (
     0.6,
 )  # ln of the ratio of requests to what is explained: a day's season stays below the first
 _WORTH = 0.1  # of the largest gain, from which a gain of requests counts fully; chosen: fan-out multiplies it
+_RETRY_SHARE = 0.5  # what extra calls may give beside a surge; chosen: they are harder to tell
 _UNSPREAD = 0.2  # for a service whose requests go nowhere that is counted; chosen
 _PRESSING = 0.4  # ln of the ratio from which load explains trouble; measured
 _EXCUSED = 0.7  # most of a service's evidence that load takes away; chosen
@@ -93,20 +94,16 @@ def _retry(known: Facts, extra: F64, usual: F64) -> F64:
     return found
 
 
-def surge(known: Facts) -> tuple[list[Opinion], F64]:
-    """Where more requests come in than usual, and how far load excuses each service, (s,)."""
-    found = load(known)
-    worth = np.flatnonzero(found.surge > 0)
-    text = {int(s): f"requests rose to {found.rise[s]:.1f} times the usual and spread to what it calls" for s in worth}
-    column = known.series.requests_column
-    told = Opinion("surge", found.surge, found.surge, column, text, cause="traffic surge", is_request=True)
-    return [told], found.excused
+def incoming(known: Facts) -> tuple[list[Opinion], F64]:
+    """Where more requests come in than usual, who calls too often, and how far load excuses each service, (s,)."""
+    found, column = load(known), known.series.requests_column
 
+    def tell_surge(s: int) -> str:
+        return f"requests rose to {found.rise[s]:.1f} times the usual and spread to what it calls"
 
-def extra_calls(known: Facts) -> tuple[list[Opinion], F64]:
-    """Who calls more than its own requests explain, and how far load excuses each service, (s,)."""
-    found = load(known)
-    worth = np.flatnonzero(found.retry > 0)
-    text = {int(s): "it calls its callees more often than its own requests explain" for s in worth}
-    told = Opinion("extra calls", found.retry, found.retry, known.series.requests_column, text, is_request=True)
-    return [told], found.excused
+    def tell_retry(_: int) -> str:
+        return "it calls its callees more often than its own requests explain"
+
+    surge = Opinion("surge", found.surge, found.surge, column, tell_surge, cause="traffic surge", is_request=True)
+    retry = Opinion("extra calls", found.retry, _RETRY_SHARE * found.retry, column, tell_retry, is_request=True)
+    return [surge, retry], found.excused

@@ -48,12 +48,12 @@ def measured_share(known: Facts) -> Opinion:
     found = measured_rise(known)
     value, z = found.value, found.z
     total = max(float(np.sum(value)), 1e-12)
-    worth = [int(s) for s in np.flatnonzero((value > 0) & (gate(z) > 0))]
-    text = {
-        s: f"its own time makes {value[s] / total:.0%} of all own time gained, {number(z[s])} times its usual variation"
-        for s in worth
-    }
-    return Opinion("measured share", value, gate(z), found.column, text, is_request=True)
+
+    def tell(s: int) -> str:
+        times = number(z[s])
+        return f"its own time makes {value[s] / total:.0%} of all own time gained, {times} times its usual variation"
+
+    return Opinion("measured share", value, gate(z), found.column, tell, is_request=True)
 
 
 def is_traced(seen: CaseView) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +13,19 @@ from rca.view import Places
 
 CLEAR = 4.5  # scales above which a deviation counts fully
 FAINT = 1.5  # scales below which it does not count at all
+
+
+Numbers: TypeAlias = tuple[tuple[str, float], ...]
+
+
+def silent(_: int) -> str:
+    """Nothing worth telling."""
+    return ""
+
+
+def numberless(_: int) -> Numbers:
+    """No numbers."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +38,8 @@ class Opinion:
     strength : (s,) finite, >= 0; its order and its size relative to the largest count, its unit does not
     gate : (s,) in [0, 1]: how far the evidence is above noise
     column : (s,) place of the column that shows it best, -1 = none
-    text : one sentence without the service's name, for the services worth telling about
-    numbers : what the sentence rests on, by service
+    tell : one sentence about a service, without its name; "" = not worth telling
+    numbers : what the sentence rests on
     needs_symptom : evidence from the call graph: it counts as far as the symptom itself moves
     is_request : it is about requests or life and death, and counts fully whether or not the symptom moves
     cause : kind of cause it speaks for
@@ -34,8 +49,8 @@ class Opinion:
     strength: F64
     gate: F64
     column: Places
-    text: dict[int, str] = field(default_factory=dict)
-    numbers: dict[int, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    tell: Callable[[int], str] = silent
+    numbers: Callable[[int], Numbers] = numberless
     needs_symptom: bool = False
     is_request: bool = False
     cause: CauseKind = "unknown"

@@ -15,6 +15,7 @@ from rca.facts import Facts
 from rca.opinion import Opinion, gate
 from rca.view import Places
 
+_SKIPPED = "what it calls gets fewer requests, though its own did not fall"
 _FAINT_FALL, _CLEAR_FALL = 0.2, 0.6  # ln of the ratio of a callee's requests to its caller's
 
 
@@ -72,8 +73,5 @@ def skipped_calls(known: Facts) -> Opinion:
     number = np.bincount(callers, minlength=len(x))
     # One callee with fewer calls may be its own trouble; all of them with fewer are their caller's.
     strength = np.bincount(callers, weights=size, minlength=len(x)) / (number + 1.0)
-    text = {
-        int(s): "what it calls gets fewer requests, though its own did not fall" for s in np.flatnonzero(strength > 0.2)
-    }
     column: Places = known.series.requests_column
-    return Opinion("skipped calls", strength, np.clip(2 * strength, 0.0, 1.0), column, text)
+    return Opinion("skipped calls", strength, np.clip(2 * strength, 0.0, 1.0), column, lambda _: _SKIPPED)

@@ -29,15 +29,15 @@ def silence(known: Facts) -> tuple[list[Opinion], F64]:
     no_silent_caller = np.ones(len(share), dtype=np.bool_)
     no_silent_caller[seen.callees[silent[seen.callers]]] = False
     strength = np.where(silent & no_silent_caller, share, 0.0) * _felt(known)
-    text = {
-        int(s): f"it stopped reporting: {round(share[s] * count[s])} of its {int(count[s])} metrics have no values"
-        for s in np.flatnonzero(strength > 0)
-    }
+
+    def tell(s: int) -> str:
+        return f"it stopped reporting: {round(share[s] * count[s])} of its {int(count[s])} metrics have no values"
+
     excused = np.zeros(len(share))
     np.maximum.at(excused, seen.callers, _EXCUSED * strength[seen.callees])
     excused[strength > 0] = 0.0
     column = np.full(len(share), -1, dtype=np.intp)
-    return [Opinion("silence", strength, strength, column, text, is_request=True)], excused
+    return [Opinion("silence", strength, strength, column, tell, is_request=True)], excused
 
 
 def _lost_share(known: Facts) -> tuple[F64, F64]:

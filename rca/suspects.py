@@ -51,7 +51,7 @@ def ranking(trial: Trial, notes: tuple[str, ...] = ()) -> Ranking:
 def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, tuple[float, Change]]) -> Suspect:
     opinions, given = trial.opinions, trial.fused.parts[:, service]
     speaking = sorted((e for e in range(len(opinions)) if given[e] > 0), key=lambda e: (-given[e], opinions[e].kind))
-    evidence = tuple(_evidence(opinions[e], service, given[e]) for e in speaking if service in opinions[e].text)
+    evidence = tuple(_evidence(opinions[e], service, given[e]) for e in speaking if opinions[e].tell(service))
     telling = sorted(speaking, key=lambda e: _telling_order(opinions[e], service))
     columns = [int(opinions[e].column[service]) for e in telling if opinions[e].column[service] >= 0]
     change = changed[service][1] if any(e.kind == "change" for e in evidence) else None
@@ -72,7 +72,7 @@ def _telling_order(opinion: Opinion, service: int) -> int:
 
 
 def _evidence(opinion: Opinion, service: int, given: float) -> Evidence:
-    return Evidence(opinion.kind, min(1.0, float(given)), opinion.text[service], opinion.numbers.get(service, ()))
+    return Evidence(opinion.kind, min(1.0, float(given)), opinion.tell(service), opinion.numbers(service))
 
 
 def _kind(trial: Trial, service: int, telling: list[int], change: Change | None) -> CauseKind:

@@ -14,6 +14,7 @@ from rca.facts import Facts
 from rca.opinion import Opinion, gate
 
 _RESOURCES = frozenset({"cpu", "throttling", "memory", "pool", "queue", "disk", "restarts"})
+_SAID = "nobody measures its requests, but it is odd otherwise and its callers suffer"
 _EXCUSED = 0.6  # most of a caller's evidence that an odd dependency takes away; chosen
 
 
@@ -32,6 +33,4 @@ def unseen(known: Facts) -> tuple[list[Opinion], F64]:
     excused = np.zeros(len(odd))
     np.maximum.at(excused, callers, strength[callees])
     excused *= _EXCUSED * np.where(is_measured, 1.0 - odd, 0.0)
-    said = "nobody measures its requests, but it is odd otherwise and its callers suffer"
-    text = {int(s): said for s in np.flatnonzero(strength > 0)}
-    return [Opinion("unseen dependency", strength, strength, found.column, text, is_request=True)], excused
+    return [Opinion("unseen dependency", strength, strength, found.column, lambda _: _SAID, is_request=True)], excused

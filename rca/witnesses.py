@@ -18,8 +18,7 @@ from rca.edge_gap import edge_gap
 from rca.facts import Facts
 from rca.felt import UNFELT, felt
 from rca.measured_share import is_traced, measured_rise
-from rca.opinion import Opinion, gate, level
-from rca.own_share import own_rise
+from rca.opinion import Numbers, Opinion, gate, level
 from rca.per_request import logs_per_request
 from rca.phrases import movement, numbers_of
 from rca.traversal import ANOMALOUS, traverse
@@ -32,33 +31,32 @@ _QUIET = 0.01  # correlation of a series that hardly moved is mostly chance
 
 def own_share(known: Facts) -> Opinion:
     """Who adds, by itself, to what a request of the symptom suffers."""
-    found = own_rise(known.seen, known.series, known.hurt)
+    found = known.own_hurt
     value, z = found.value, found.z
     if known.hurts == "latency" and is_traced(known.seen):
         value = np.zeros_like(value)
-    worth = [int(s) for s in np.flatnonzero(value > 0)]
     unit = "latency" if known.hurts == "latency" else "error ratio"
     total = max(float(np.sum(value)), 1e-12)
-    return Opinion(
-        "own share",
-        value,
-        np.where(value > 0, 1.0, 0.0),
-        known.hurt_column,
-        {
-            s: f"its own part, without its callees, makes {value[s] / total:.0%} of the rise in {unit} per request"
-            for s in worth
-        },
-        {s: (("rise", float(value[s])), ("share", float(value[s] / total)), ("scales", float(z[s]))) for s in worth},
-        needs_symptom=True,
-    )
+
+    def tell(s: int) -> str:
+        return f"its own part, without its callees, makes {value[s] / total:.0%} of the rise in {unit} per request"
+
+    def numbers(s: int) -> Numbers:
+        return (("rise", float(value[s])), ("share", float(value[s] / total)), ("scales", float(z[s])))
+
+    open_ = np.where(value > 0, 1.0, 0.0)
+    return Opinion("own share", value, open_, known.hurt_column, tell, numbers, needs_symptom=True)
 
 
 def traversal(known: Facts) -> Opinion:
     """Where the chain of deviating callees ends."""
     strength = traverse(known.seen, known.hurt_z)
-    deepest = [int(s) for s in np.flatnonzero(strength >= 0.5)]
-    text = {s: "the chain of deviating calls from the symptom ends here" for s in deepest if s != known.seen.symptom}
-    return Opinion("traversal", strength, np.ones(len(strength)), known.hurt_column, text, needs_symptom=True)
+
+    def tell(s: int) -> str:
+        is_deepest = strength[s] >= 0.5 and s != known.seen.symptom
+        return "the chain of deviating calls from the symptom ends here" if is_deepest else ""
+
+    return Opinion("traversal", strength, np.ones(len(strength)), known.hurt_column, tell, needs_symptom=True)
 
 
 def moves_alike(known: Facts) -> Opinion:
@@ -66,13 +64,16 @@ def moves_alike(known: Facts) -> Opinion:
     found = correlation(known.hurt, known.hurt[:, known.seen.symptom])
     found = np.where(known.hurt_z > ANOMALOUS, found, found * _QUIET)
     found[known.seen.symptom] = 0.0
-    text = {int(s): f"it moves as the symptom does (correlation {found[s]:.2f})" for s in np.flatnonzero(found > 0.5)}
-    return Opinion("correlation", found, np.ones(len(found)), known.hurt_column, text, needs_symptom=True)
+
+    def tell(s: int) -> str:
+        return f"it moves as the symptom does (correlation {found[s]:.2f})" if found[s] > 0.5 else ""
+
+    return Opinion("correlation", found, np.ones(len(found)), known.hurt_column, tell, needs_symptom=True)
 
 
 def own_time(known: Facts) -> Opinion:
     """Latency of the service itself: measured so, or what is left without its callees."""
-    own = own_rise(known.seen, known.series, known.series.latency)
+    own = known.own_latency
     z = np.nan_to_num(np.minimum(known.latency.z_up, own.z))
     column = known.series.latency_column
     alone = np.array([i for i, what in enumerate(known.seen.meanings) if what.is_own and what.family == "latency"])
@@ -125,7 +126,11 @@ def own_families(name: str, families: frozenset[str], cause: CauseKind) -> Calla
 
 def _direct(name: str, known: Facts, z: F64, column: Places, cause: CauseKind = "unknown") -> Opinion:
     strength, open_ = level(z), gate(z)
-    worth = [int(s) for s in np.flatnonzero((open_ > 0) & (column >= 0))]
-    text = {s: movement(known.seen, int(column[s])) for s in worth}
-    numbers = {s: numbers_of(known.seen, int(column[s])) for s in worth}
-    return Opinion(name, strength, open_, column, text, numbers, cause=cause)
+
+    def tell(s: int) -> str:
+        return movement(known.seen, int(column[s])) if open_[s] > 0 and column[s] >= 0 else ""
+
+    def numbers(s: int) -> Numbers:
+        return numbers_of(known.seen, int(column[s])) if column[s] >= 0 else ()
+
+    return Opinion(name, strength, open_, column, tell, numbers, cause=cause)
