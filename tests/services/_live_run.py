@@ -15,7 +15,7 @@ from tests.services.shop import LiveShop
 
 SCRAPE_S = 1
 GROUP_WAIT_S = 2
-WARM_UP_S = 62.0  # the detectors have no opinion on their first 50 rows
+WARM_UP_S = 55.0  # the detectors have no opinion on their first 50 rows
 FAULTS_OF = {
     "crash": "payments",
     "latency": "cart",
@@ -59,8 +59,8 @@ receivers:
 _SETTINGS = """\
 prometheus:
   - {{url: 'http://127.0.0.1:{port}', step_s: {step_s}, lateness_steps: 1, window_s: 5, history_days: 0.02}}
-triage: {{group_wait_s: {group_wait_s}, hold_s: 5, window_s: 60}}
-detection: {{hold_s: 4, gone_s: 20}}
+triage: {{group_wait_s: {group_wait_s}, hold_s: 3, window_s: 60}}
+detection: {{hold_s: 3, gone_s: 20}}
 graph: {{refresh_s: 5}}
 notifiers: [{{kind: webhook, name: test, url: '{webhook}'}}]
 """
@@ -134,7 +134,7 @@ class LiveRun:
         notified_s = self.receiver.taken[told].at_s - began
         self._until(lambda i: i["id"] == opened["id"] and i["alerts"], before, limit_s, "the alert did not join")
         alert_s = time.monotonic() - began
-        time.sleep(5.0)  # a little longer than anybody needs to look: rankings are refreshed while it grows
+        time.sleep(3.0)  # what comes after the alert must not make a second incident
         seen = next(i for i in self._incidents() if i["id"] == opened["id"])
         self.shop.heal(service)
         healed = time.monotonic()
