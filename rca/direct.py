@@ -48,11 +48,13 @@ def joined(seen: CaseView, chosen: Places, bad: F64) -> Direct:
     count = len(seen.services)
     strength, column = np.zeros(count), np.full(count, -1, dtype=np.intp)
     known = chosen[np.isfinite(bad[chosen])]
-    levels: dict[tuple[int, str], list[float]] = {}
-    for i, size in zip(known, level(bad[known]), strict=True):
-        levels.setdefault((int(seen.owner[i]), _thing(seen.columns[i].metric)), []).append(float(size))
-    for (owner, _), sizes in levels.items():
-        strength[owner] = max(strength[owner], sum(sizes) / len(sizes))
+    names = [_thing(seen.columns[i].metric) for i in known]
+    number = {name: place for place, name in enumerate(sorted(set(names)))}
+    things = max(1, len(number))
+    key = seen.owner[known] * things + np.array([number[name] for name in names], dtype=np.intp)
+    keys, thing_of = np.unique(key, return_inverse=True)
+    mean = np.bincount(thing_of, weights=level(bad[known])) / np.maximum(np.bincount(thing_of), 1)
+    np.maximum.at(strength, keys // things, mean)
     order = known[np.argsort(bad[known], kind="stable")]
     column[seen.owner[order]] = order
     return Direct(scales(strength), column)

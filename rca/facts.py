@@ -10,6 +10,7 @@ import numpy as np
 from rca._base import F64
 from rca.deviation import Deviation, deviation
 from rca.direct import badness
+from rca.felt import felt
 from rca.gaps import Gaps, gaps
 from rca.opinion import gate
 from rca.own_share import OwnRise, own_rise
@@ -29,6 +30,7 @@ class Facts:
     series : latency, errors and requests by service
     bad : (n,) how far each column moved in its bad direction, scales
     gaps : what calls lose on the way
+    felt : (s,) in [0, 1], how far the service's requests deviate; see `rca.felt`
     own_latency, own_hurt : rise of the services' own parts of the latency, and of what hurts at the symptom
     latency, errors : deviations of those series, (s,) each
     hurts : which of the two the symptom shows
@@ -39,6 +41,7 @@ class Facts:
     series: RequestSeries
     bad: F64
     gaps: Gaps
+    felt: F64
     own_latency: OwnRise
     own_hurt: OwnRise
     latency: Deviation
@@ -82,6 +85,7 @@ def facts(seen: CaseView) -> Facts:
     ]
     switch = float(gate(np.array([max([moved[told], *named])]))[0])
     hurts: Literal["latency", "errors"] = "latency" if told == "latency" else "errors"
+    noticed = felt(seen, bad, latency, errors)
     own_latency = own_rise(seen, series, series.latency)
     own_hurt = own_latency if hurts == "latency" else own_rise(seen, series, series.errors)
-    return Facts(seen, series, bad, gaps(seen, series), own_latency, own_hurt, latency, errors, hurts, switch)
+    return Facts(seen, series, bad, gaps(seen, series), noticed, own_latency, own_hurt, latency, errors, hurts, switch)

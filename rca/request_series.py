@@ -9,9 +9,12 @@ import numpy as np
 
 from rca._base import F64, Bools
 from rca.calls import as_callers_see, with_the_way
+from rca.deviation import quantile
 from rca.families import Meaning
 from rca.latency_series import latency_series
 from rca.view import CaseView, Places
+
+_USED = frozenset({"latency", "errors", "availability", "traffic"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class RequestSeries:
 
 def request_series(seen: CaseView) -> RequestSeries:
     """Choose the series of every service: the symptom's own metric where a service has it, else the best known."""
-    rows = np.vstack([without_gaps(seen.normal), without_gaps(seen.abnormal)])
+    rows = _rows(seen)
     own = [i for i in range(len(seen.columns)) if seen.peer[i] < 0 and not seen.meanings[i].is_host]
     latency, latency_column = latency_series(seen, rows)
     errors = _choose(seen, own, _errors_rank)
@@ -53,6 +56,16 @@ def request_series(seen: CaseView) -> RequestSeries:
         errors_column=errors,
         requests_column=requests,
     )
+
+
+def _rows(seen: CaseView) -> F64:
+    """Normal and abnormal rows with short gaps of request metrics filled."""
+    rows = np.vstack([seen.normal, seen.abnormal])
+    has_gaps = np.asarray(np.isnan(rows).any(axis=0))
+    used = [i for i, what in enumerate(seen.meanings) if has_gaps[i] and what.family in _USED]
+    rows[: len(seen.normal), used] = without_gaps(seen.normal[:, used])
+    rows[len(seen.normal) :, used] = without_gaps(seen.abnormal[:, used])
+    return rows
 
 
 def without_gaps(rows: F64, longest: int = 3) -> F64:
@@ -123,15 +136,12 @@ def _error_ratio(seen: CaseView, rows: F64, errors: Places, requests: Places) ->
     """Ratios as they are, percents / 100, availability turned round, counts per request."""
     ratio = _take(rows, errors)
     traffic = _take(rows, requests)
-    for service, column in enumerate(errors):
-        if column < 0:
-            continue
-        x = ratio[:, service]
-        known = x[np.isfinite(x)]
-        typical = float(np.median(known)) if known.size else 0.0
-        if seen.meanings[column].family == "availability":
-            ratio[:, service] = 1.0 - (x / 100.0 if typical > 1.5 else x)
-        elif known.size and float(np.max(known)) > 1.0:
-            with np.errstate(all="ignore"):
-                ratio[:, service] = np.where(traffic[:, service] > 0, x / traffic[:, service], 0.0 * x)
-    return ratio
+    if not len(rows):
+        return ratio
+    typical, largest = quantile(ratio, 0.5), np.max(np.nan_to_num(ratio), axis=0, initial=0.0)
+    families = np.array([seen.meanings[c].family if c >= 0 else "" for c in errors], dtype="U16")
+    with np.errstate(all="ignore"):
+        turned = 1.0 - ratio / np.where(typical > 1.5, 100.0, 1.0)
+        per_request = np.where(traffic > 0, ratio / traffic, 0.0 * ratio)
+    is_count = (families == "errors") & (largest > 1.0)
+    return np.where(families == "availability", turned, np.where(is_count, per_request, ratio))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rca._base import F64, Bools, Case, Column
-from rca.deviation import Deviation, deviation
+from rca.deviation import Deviation, deviation, quantile
 from rca.families import Meaning, meaning
 from rca.graph import ServiceGraph
 
@@ -152,14 +152,8 @@ def _rows(case: Case) -> tuple[Places, Places]:
 def _floors(meanings: tuple[Meaning, ...], normal: F64) -> F64:
     """Deviations nobody cares about: 0.3 % errors (measured), one logged error."""
     floors = np.zeros(len(meanings))
-    for place, what in enumerate(meanings):
-        if what.family in ("errors", "availability"):
-            floors[place] = 0.3 if _is_percent(normal[:, place]) else 0.003
-        elif what.family in ("log errors", "logs", "restarts"):
-            floors[place] = 1.0
+    ratios = [place for place, what in enumerate(meanings) if what.family in ("errors", "availability")]
+    counts = [place for place, what in enumerate(meanings) if what.family in ("log errors", "logs", "restarts")]
+    floors[ratios] = np.where(quantile(normal[:, ratios], 0.5) > 1.5, 0.3, 0.003)
+    floors[counts] = 1.0
     return floors
-
-
-def _is_percent(values: F64) -> bool:
-    known = values[np.isfinite(values)]
-    return bool(known.size) and float(np.median(known)) > 1.5

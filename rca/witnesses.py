@@ -16,7 +16,7 @@ from rca.correlation import correlation
 from rca.direct import family_columns, joined
 from rca.edge_gap import edge_gap
 from rca.facts import Facts
-from rca.felt import UNFELT, felt
+from rca.felt import UNFELT
 from rca.measured_share import is_traced, measured_rise
 from rca.opinion import Numbers, Opinion, gate, level
 from rca.per_request import logs_per_request
@@ -119,7 +119,7 @@ def own_families(name: str, families: frozenset[str], cause: CauseKind) -> Calla
     def witness(known: Facts) -> Opinion:
         found = joined(known.seen, family_columns(known.seen, families), known.bad)
         told = _direct(name, known, found.z, found.column, cause=cause)
-        return replace(told, gate=told.gate * (UNFELT + (1.0 - UNFELT) * felt(known)))
+        return replace(told, gate=told.gate * (UNFELT + (1.0 - UNFELT) * known.felt))
 
     return witness
 
