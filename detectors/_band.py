@@ -1,50 +1,64 @@
-"""The band outside of which a value would be odd: the oddness formula, solved for the value."""
+"""The band outside of which a value would be odd: the oddness formula, solved for the value.
+
+Oddness is a weighted sum of distances from the followers' levels: convex, piecewise linear, with a kink at each level
+and its minimum at their weighted median.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
-from detectors._memory import LEVELS, Memory
+from detectors._base import F64
+from detectors._memory import LEVEL, LEVELS
 
 
 @njit(cache=True, error_model="numpy")
-def weighted_sum(m: Memory, i: int, weights: tuple[float, ...], x: float) -> float:
-    """Sum of weight times distance of x from each follower; convex in x."""
-    total = 0.0
-    for k in range(LEVELS):
-        total += weights[k] * abs(x - m.level[i, k])
-    return total
+def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
+    """Write expected value, lower and upper border of a series to out[2:5].
 
-
-@njit(cache=True, error_model="numpy")
-def centre(m: Memory, i: int, weights: tuple[float, ...]) -> float:
-    """The least odd value: the follower with the smallest weighted sum (a weighted median)."""
-    best, least = m.level[i, 0], weighted_sum(m, i, weights, m.level[i, 0])
-    for k in range(1, LEVELS):
-        total = weighted_sum(m, i, weights, m.level[i, k])
-        if total < least:
-            best, least = m.level[i, k], total
-    return float(best)
-
-
-@njit(cache=True, error_model="numpy")
-def edge(m: Memory, i: int, weights: tuple[float, ...], limit: float, side: float) -> float:
-    """The value on one side (-1 or 1) of the centre at which the weighted sum reaches `limit`.
-
-    The sum is piecewise linear with a kink at each follower: take the outermost kink that is still below the limit
-    and go on from it with the slope beyond.
+    Parameters
+    ----------
+    weights : (LEVELS,) of the followers
+    kinks : (2, LEVELS) room for the sorted levels and their weights
+    limit : sum of weighted distances at the borders; NaN = no borders. When even the median is odder than this, no
+        value would be ordinary and both borders are the median
     """
-    at = centre(m, i, weights)
-    start, lowest = at, weighted_sum(m, i, weights, at)
+    _sort(d, weights, kinks)
+    total = kinks[1].sum()
+    middle, below = 0, kinks[1, 0]
+    while 2.0 * below < total and middle < LEVELS - 1:
+        middle += 1
+        below += kinks[1, middle]
+    centre = kinks[0, middle]
+    least = 0.0
     for k in range(LEVELS):
-        kink = m.level[i, k]
-        total = weighted_sum(m, i, weights, kink)
-        if (kink - start) * side > 0.0 and total <= limit:
-            start, lowest = kink, total
-    slope = 0.0
+        least += kinks[1, k] * abs(kinks[0, k] - centre)
+    out[2] = centre
+    if not np.isnan(limit):
+        out[3] = _border(kinks, middle, total - 2.0 * (below - kinks[1, middle]), limit - least, -1)
+        out[4] = _border(kinks, middle, 2.0 * below - total, limit - least, 1)
+
+
+@njit(cache=True, error_model="numpy")
+def _sort(d: F64, weights: F64, kinks: F64) -> None:
     for k in range(LEVELS):
-        outside = (m.level[i, k] - start) * side > 0.0
-        slope += -weights[k] if outside else weights[k]
-    if limit <= lowest or slope <= 0.0:
-        return float(start)
-    return float(start + side * (limit - lowest) / slope)
+        level, weight, at = d[LEVEL + k], weights[k], k
+        while at > 0 and kinks[0, at - 1] > level:
+            kinks[0, at], kinks[1, at] = kinks[0, at - 1], kinks[1, at - 1]
+            at -= 1
+        kinks[0, at], kinks[1, at] = level, weight
+
+
+@njit(cache=True, error_model="numpy")
+def _border(kinks: F64, start: int, slope: float, left: float, side: int) -> float:
+    """Walk from the median to one side until the sum has risen by `left`; `slope` is that of the first piece."""
+    at, k = kinks[0, start], start + side
+    if left <= 0.0:
+        return float(at)
+    while 0 <= k < LEVELS and abs(kinks[0, k] - at) * slope <= left:
+        left -= abs(kinks[0, k] - at) * slope
+        at = kinks[0, k]
+        slope += 2.0 * kinks[1, k]
+        k += side
+    return float(at + side * left / slope)

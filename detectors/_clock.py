@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from detectors._memory import Memory
+from detectors._base import F64
+from detectors._memory import AGE_DAYS, BUCKET_S, EXPOSURE_DAYS, FIRST_S, LAST_S, ROWS, STEP_S
 
 DAY_S = 86_400.0
 MEMORY_DAYS = 60.0  # page counts and exposure fade over this; two months of incidents, chosen
@@ -14,30 +15,30 @@ REPEAT_S, REPEAT_STEPS = 14_400.0, 12.0  # an alert that stays active pages agai
 
 
 @njit(cache=True, error_model="numpy")
-def tick(m: Memory, i: int, now_s: float, step_s: float, learns: bool) -> None:  # noqa: FBT001 - kernels take no keywords
-    """Advance the clock of series i to `now_s`; `step_s` > 0 is its sampling step, else it is estimated.
+def tick(d: F64, now_s: float, step_s: float, learns: bool) -> None:  # noqa: FBT001 - kernels take no keywords
+    """Advance the clock of a series to `now_s`; `step_s` > 0 is its sampling step, else it is estimated.
 
     The step follows the distances of rows like a median: one distance moves it by 1 % at most (more in the first
     rows), so gaps leave no trace and a lasting change is taken up within a few hundred rows.
     """
-    gap_s = now_s - m.last_s[i]
-    m.last_s[i] = now_s
-    if m.rows[i] == 0.0:
-        m.rows[i], m.first_s[i], m.bucket_s[i] = 1.0, now_s, now_s
+    gap_s = now_s - d[LAST_S]
+    d[LAST_S] = now_s
+    if d[ROWS] == 0.0:
+        d[ROWS], d[FIRST_S], d[BUCKET_S] = 1.0, now_s, now_s
         return
     if step_s > 0.0:
-        m.step_s[i] = step_s
-    elif m.step_s[i] <= 0.0:
-        m.step_s[i] = gap_s
+        d[STEP_S] = step_s
+    elif d[STEP_S] <= 0.0:
+        d[STEP_S] = gap_s
     else:
-        reach = 1.0 + max(4.0 / m.rows[i], 0.01)
-        m.step_s[i] = min(max(gap_s, m.step_s[i] / reach), m.step_s[i] * reach)
+        reach = 1.0 + max(4.0 / d[ROWS], 0.01)
+        d[STEP_S] = min(max(gap_s, d[STEP_S] / reach), d[STEP_S] * reach)
     if not learns:
         return
-    m.rows[i] += 1.0
+    d[ROWS] += 1.0
     days = min(gap_s / DAY_S, LONGEST_GAP_DAYS)
-    m.age_days[i] += days
-    m.exposure_days[i] += days - m.exposure_days[i] * days / MEMORY_DAYS
+    d[AGE_DAYS] += days
+    d[EXPOSURE_DAYS] += days - d[EXPOSURE_DAYS] * days / MEMORY_DAYS
 
 
 @njit(cache=True, inline="always")

@@ -1,4 +1,8 @@
-"""The memory of the bank: one array per field, one row per series."""
+"""The memory of the bank: two arrays, one row per series, a named stretch of columns per field.
+
+A kernel needs everything about one series at once, so a series' fields lie side by side and are read in one sweep;
+a snapshot gives each field an array of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,105 +15,132 @@ from detectors._base import F64, State
 from detectors._rows import check_version
 
 F32 = NDArray[np.float32]
-U32 = NDArray[np.uint32]
 
-VERSION = 1
+VERSION = 2
 LEVELS = 4  # followers, see level.py
 BINS = 12  # bins of the standardised level, see scale.py
-MARKS = 32  # levels at which rows and pages are counted, see _calibrate.py
+MARKS = 32  # levels of oddness at which rows and pages are counted, see _marks.py
 BUCKETS = 4  # parts of the quiet time, see _onset.py
+NEVER = np.float32(-1e30)  # a score no row has had
+
+# Doubles: where a small step is added to a large sum, as with times, ages and the levels of large values.
+ROWS = 0  # valid rows seen
+FIRST_S = 1  # time of the first one, unix s
+LAST_S = 2  # time of the last one
+STEP_S = 3  # sampling step
+AGE_DAYS = 4  # time observed
+EXPOSURE_DAYS = 5  # the same, fading like the page counts
+MEAN = 6  # of the slow level
+RECENT = 7  # fast level that goes on while the column is frozen
+ROWS_COUNTED = 8  # rows behind ROWS_ABOVE
+BUCKET_S = 9  # start of the current bucket of the quiet time
+LEVEL = 10  # LEVELS followers
+DOUBLES = LEVEL + LEVELS
+
+# Floats.
+VARIANCE = 0  # of the slow level
+MAGNITUDE = 1  # mean |x|
+TIES = 2  # share of rows that repeat the value before
+ODD = 3  # mean ratio of the last row
+BORDER = 4  # oddness at which a page would open, NaN = not looked for yet
+BURST_MARK = 5  # mark at which the rows of bursts are counted, 0 = none yet, see _bursts.py
+BURST_ROWS = 6  # rows at or above it, fading
+BURST_PAGES = 7  # pages it would have opened, fading
+BURST_LENGTH = 8  # rows of the open burst
+RATIO = 9  # LEVELS: residual over scale at the last row
+BUCKET_PEAK = RATIO + LEVELS  # BUCKETS: highest score per bucket, current one first
+SCALE = BUCKET_PEAK + BUCKETS  # LEVELS: mean |residual| ** p
+BIN_ROWS = SCALE + LEVELS  # BINS: rows per bin of the level
+BIN_SCALE = BIN_ROWS + BINS  # BINS x LEVELS: the scale by bin
+ROWS_ABOVE = BIN_SCALE + BINS * LEVELS  # MARKS: rows at or above each mark
+PAGES = ROWS_ABOVE + MARKS  # MARKS: fading count of pages each mark would have opened
+PAGE_LAST_S = PAGES + MARKS  # MARKS: last row at or above the mark, since FIRST_S
+PAGE_OPEN_S = PAGE_LAST_S + MARKS  # MARKS: last page, since FIRST_S
+FLOATS = PAGE_OPEN_S + MARKS
+
+_DOUBLE_FIELDS = {
+    "rows": (ROWS, 1),
+    "first_s": (FIRST_S, 1),
+    "last_s": (LAST_S, 1),
+    "step_s": (STEP_S, 1),
+    "age_days": (AGE_DAYS, 1),
+    "exposure_days": (EXPOSURE_DAYS, 1),
+    "mean": (MEAN, 1),
+    "recent": (RECENT, 1),
+    "rows_counted": (ROWS_COUNTED, 1),
+    "bucket_s": (BUCKET_S, 1),
+    "level": (LEVEL, LEVELS),
+}
+_FLOAT_FIELDS = {
+    "variance": (VARIANCE, 1),
+    "magnitude": (MAGNITUDE, 1),
+    "ties": (TIES, 1),
+    "odd": (ODD, 1),
+    "border": (BORDER, 1),
+    "burst_mark": (BURST_MARK, 1),
+    "burst_rows": (BURST_ROWS, 1),
+    "burst_pages": (BURST_PAGES, 1),
+    "burst_length": (BURST_LENGTH, 1),
+    "ratio": (RATIO, LEVELS),
+    "bucket_peak": (BUCKET_PEAK, BUCKETS),
+    "scale": (SCALE, LEVELS),
+    "bin_rows": (BIN_ROWS, BINS),
+    "bin_scale": (BIN_SCALE, BINS * LEVELS),
+    "rows_above": (ROWS_ABOVE, MARKS),
+    "pages": (PAGES, MARKS),
+    "page_last_s": (PAGE_LAST_S, MARKS),
+    "page_open_s": (PAGE_OPEN_S, MARKS),
+}
 
 
 class Memory(NamedTuple):
-    """Everything the bank knows, by field; the first axis is the series.
+    """Everything the bank knows: row i is series i."""
 
-    Doubles where a small step is added to a large sum (times, ages, levels of large values), floats elsewhere.
-    """
+    doubles: F64  # (n, DOUBLES)
+    floats: F32  # (n, FLOATS)
 
-    rows: F64  # valid rows seen
-    first_s: F64  # time of the first one, unix s
-    last_s: F64  # time of the last one
-    step_s: F64  # sampling step
-    age_days: F64  # time observed
-    exposure_days: F64  # the same, decayed like the page counts
-    level: F64  # (n, LEVELS)
-    mean: F64  # of the slow level
-    recent: F64  # fast level that goes on while the column is frozen
-    variance: F32
-    magnitude: F32  # mean |x|
-    scale: F32  # (n, LEVELS) mean |residual| ** p
-    bin_scale: F32  # (n, BINS, LEVELS) the same by bin of the level
-    bin_rows: F32  # (n, BINS)
-    odd: F32  # mean ratio of the last row
-    ratio: F32  # (n, LEVELS) residual over scale at the last row
-    border: F32  # oddness at which a page would open
-    rows_above: F32  # (n, MARKS) rows at or above each mark
-    rows_counted: F64  # rows behind rows_above
-    pages: F32  # (n, MARKS) decayed count of pages each mark would have opened
-    page_last_s: U32  # (n, MARKS) last row at or above the mark, since first_s
-    page_open_s: U32  # (n, MARKS) last page, since first_s
-    bucket_s: F64  # start of the current bucket of the quiet time
-    bucket_peak: F32  # (n, BUCKETS) highest score per bucket, current one first
-
-
-_SHAPES: dict[str, tuple[int, ...]] = {
-    "level": (LEVELS,),
-    "scale": (LEVELS,),
-    "bin_scale": (BINS, LEVELS),
-    "bin_rows": (BINS,),
-    "ratio": (LEVELS,),
-    "rows_above": (MARKS,),
-    "pages": (MARKS,),
-    "page_last_s": (MARKS,),
-    "page_open_s": (MARKS,),
-    "bucket_peak": (BUCKETS,),
-}
-_DOUBLES = {
-    *("rows", "first_s", "last_s", "step_s", "age_days", "exposure_days"),
-    *("level", "mean", "recent", "rows_counted", "bucket_s"),
-}
-_SECONDS = {"page_last_s", "page_open_s"}
-NEVER = np.float32(-1e30)  # a score no row has had
-
-
-def _dtype(name: str) -> type[np.generic]:
-    if name in _DOUBLES:
-        return np.float64
-    return np.uint32 if name in _SECONDS else np.float32
+    def fields(self) -> State:
+        """Copies of all fields by name, (n,) or (n, width)."""
+        state: State = {name: self.doubles[:, a : a + w].copy() for name, (a, w) in _DOUBLE_FIELDS.items()}
+        state |= {name: self.floats[:, a : a + w].copy() for name, (a, w) in _FLOAT_FIELDS.items()}
+        return {name: array[:, 0] if array.shape[1] == 1 else array for name, array in state.items()}
 
 
 def empty(n: int) -> Memory:
     """Memory of n series nobody has seen."""
-    fields = {name: np.zeros((n, *_SHAPES.get(name, ())), _dtype(name)) for name in Memory._fields}
-    fields["bucket_peak"].fill(NEVER)
-    fields["border"].fill(np.float32(np.nan))
-    return Memory(**fields)
+    memory = Memory(np.zeros((n, DOUBLES)), np.zeros((n, FLOATS), np.float32))
+    memory.floats[:, BUCKET_PEAK : BUCKET_PEAK + BUCKETS] = NEVER
+    memory.floats[:, BORDER] = np.nan
+    return memory
 
 
 def grown(memory: Memory, n: int) -> Memory:
     """The same memory with n rows in all; new ones are cold."""
-    old = len(memory.rows)
-    fresh = empty(n - old)
-    return Memory(*(np.concatenate([a, b]) for a, b in zip(memory, fresh, strict=True)))
+    fresh = empty(n - len(memory.doubles))
+    return Memory(
+        np.concatenate([memory.doubles, fresh.doubles]),
+        np.concatenate([memory.floats, fresh.floats]),
+    )
 
 
 def to_state(memory: Memory) -> State:
-    """Copies of all arrays by name, with the version of the layout."""
-    state: State = {name: getattr(memory, name).copy() for name in Memory._fields}
-    return state | {"version": np.array(VERSION, np.int64)}
+    """All fields by name, with the version of the layout."""
+    return memory.fields() | {"version": np.array(VERSION, np.int64)}
 
 
 def from_state(state: State) -> Memory:
     """Memory from a snapshot. Raises ValueError when version, names, shapes or types are not ours."""
-    check_version(state, VERSION, Memory._fields)
-    n = len(state["rows"])
-    for name in Memory._fields:
-        wanted, got = (n, *_SHAPES.get(name, ())), state[name]
-        if got.shape != wanted or got.dtype != _dtype(name):
-            raise ValueError(f"snapshot {name} must be {wanted} {_dtype(name).__name__}, got {got.shape} {got.dtype}")
-    return Memory(**{name: state[name].copy() for name in Memory._fields})  # type: ignore[arg-type]
+    check_version(state, VERSION, [*_DOUBLE_FIELDS, *_FLOAT_FIELDS])
+    memory = empty(len(state["rows"]))
+    for fields, array in ((_DOUBLE_FIELDS, memory.doubles), (_FLOAT_FIELDS, memory.floats)):
+        for name, (at, width) in fields.items():
+            wanted, got = (len(array), width) if width > 1 else (len(array),), state[name]
+            if got.shape != wanted or got.dtype != array.dtype:
+                raise ValueError(f"snapshot {name} must be {wanted} {array.dtype}, got {got.shape} {got.dtype}")
+            array[:, at : at + width] = got.reshape(len(array), width)
+    return memory
 
 
 def bytes_per_series() -> int:
     """Size of one series' memory."""
-    return sum(array.nbytes for array in empty(1))
+    return DOUBLES * 8 + FLOATS * 4

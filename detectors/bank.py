@@ -4,7 +4,7 @@ Theory, row by row, everything before the row is learnt:
 
 1. residuals from four followers (level.py), each over its usual size at this level (scale.py) = four ratios;
 2. oddness z = 0.85 mean ratio, and persistence: max(z, 0.75 (z + z of the row before));
-3. surprise and rarity of that oddness from this series' own past (_calibrate.py);
+3. surprise and rarity of that oddness from this series' own past (_surprise.py, _pages.py);
 4. rarity is kept for onsets only (_onset.py);
 5. then everything is learnt: nothing is clipped, nothing is excluded, unless the column is frozen.
 
@@ -16,104 +16,120 @@ Rule 3: memory per series is constant.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from detectors._band import centre, edge
+from detectors._band import band
 from detectors._base import F64, I64, State, Verdicts
-from detectors._calibrate import count_page, count_row, odd_at, rarity, surprise
+from detectors._bursts import choose_burst_mark
 from detectors._clock import tick
-from detectors._memory import LEVELS, Memory, bytes_per_series, empty, from_state, grown, to_state
+from detectors._memory import (
+    BORDER,
+    F32,
+    LEVEL,
+    LEVELS,
+    ODD,
+    RATIO,
+    RECENT,
+    ROWS,
+    Memory,
+    bytes_per_series,
+    empty,
+    from_state,
+    grown,
+    to_state,
+)
 from detectors._onset import is_onset
+from detectors._pages import count_page, odd_at, rarity
 from detectors._rows import check_rows, last_of, last_state
+from detectors._surprise import count_row, surprise
 from detectors.level import NAMES, RATES, follow, follow_mean, settle
 from detectors.rarity import NOT_AN_ONSET, rarity_threshold
-from detectors.scale import RATIO_LIMIT, bin_position, learn, sigma
+from detectors.scale import RATIO_LIMIT, bin_position, learn, loudness, write_weights
 
 __all__ = ["Bank", "rarity_threshold"]
 
-GAIN = 0.85  # puts the oddness of ordinary rows below the first mark
 PERSISTENCE = 1.5  # two rows in a row weigh this much over their mean
 WARM_ROWS = 50.0  # no opinion before
-BORDER_EVERY = 16.0  # rows between two looks for the border of the band
+LOOK_EVERY = 64.0  # rows between two looks at what moves slowly: the band's border, the mark of bursts
 BORDER_RARITY = rarity_threshold(1 / 30)  # the band ends where a page a month would open
 VALUE_LIMIT = 1e20  # larger values are taken for this: their powers would leave the range of floats
 
 
-@njit(cache=True, error_model="numpy")
-def _weights(m: Memory, i: int, position: float) -> tuple[float, ...]:
-    return (
-        GAIN / LEVELS / sigma(m, i, 0, position),
-        GAIN / LEVELS / sigma(m, i, 1, position),
-        GAIN / LEVELS / sigma(m, i, 2, position),
-        GAIN / LEVELS / sigma(m, i, 3, position),
-    )
+class Room(NamedTuple):
+    """Working space of one run: the same for every row, so that nothing is allocated on the way."""
+
+    weights: F64  # (LEVELS,) of the followers' distances
+    kinks: F64  # (2, LEVELS) for the band
+    verdict: F64  # (5,) rarity, surprise, expected, lower, upper of the row
 
 
 @njit(cache=True, error_model="numpy")
-def _oddness(m: Memory, i: int, x: float, weights: tuple[float, ...]) -> float:
+def _oddness(d: F64, f: F32, x: float, weights: F64) -> float:
+    """Mean ratio of residual to usual size over all followers."""
+    limit = RATIO_LIMIT * loudness(f)
     total = 0.0
     for k in range(LEVELS):
-        part = min(weights[k] * abs(x - m.level[i, k]), GAIN / LEVELS * RATIO_LIMIT)
-        m.ratio[i, k] = part * LEVELS
+        part = min(weights[k] * abs(x - d[LEVEL + k]), limit)
+        f[RATIO + k] = part * LEVELS
         total += part
     return total
 
 
 @njit(cache=True, error_model="numpy")
-def _learn(m: Memory, i: int, x: float, now_s: float, odd: float, position: float) -> None:  # noqa: PLR0917 - kernels take no keywords
-    if m.rows[i] >= WARM_ROWS:
-        count_row(m, i, odd)
-        count_page(m, i, now_s, odd)
-    learn(m, i, x, position)
-    follow_mean(m, i)
-    follow(m, i, x)
-    if m.rows[i] >= WARM_ROWS and m.rows[i] % BORDER_EVERY == 0.0:
-        m.border[i] = odd_at(m, i, BORDER_RARITY)
+def _learn(d: F64, f: F32, x: float, now_s: float, odd: float, position: float) -> None:  # noqa: PLR0917 - kernels take no keywords
+    if d[ROWS] >= WARM_ROWS:
+        count_row(d, f, odd)
+        count_page(d, f, now_s, odd)
+        if d[ROWS] % LOOK_EVERY == 0.0:
+            choose_burst_mark(d, f)
+            f[BORDER] = odd_at(d, f, BORDER_RARITY)
+    learn(d, f, x, position)
+    follow_mean(d, f)
+    follow(d, f, x)
 
 
 @njit(cache=True, error_model="numpy")
-def _score(m: Memory, i: int, x: float, now_s: float, learns: bool, out: F64) -> None:  # noqa: FBT001, PLR0917 - same
-    """Score one value of series i into `out` (rarity, surprise, expected, lower, upper), then learn it."""
-    position = bin_position(m, i)
-    weights = _weights(m, i, position)
-    z = _oddness(m, i, x, weights) if m.rows[i] >= WARM_ROWS else 0.0
-    odd = max(z, PERSISTENCE * 0.5 * (z + m.odd[i]))
-    m.odd[i] = z
-    if m.rows[i] >= WARM_ROWS:
-        value = rarity(m, i, odd)
-        out[0] = value if is_onset(m, i, now_s, value) else value - NOT_AN_ONSET
-        out[1] = surprise(m, i, odd)
-        out[2] = centre(m, i, weights)
-        if not math.isnan(m.border[i]):
-            out[3] = edge(m, i, weights, m.border[i], -1.0)
-            out[4] = edge(m, i, weights, m.border[i], 1.0)
+def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room) -> None:  # noqa: FBT001, PLR0917 - same
+    """Score one value of a series into `room.verdict`, then learn it."""
+    position = bin_position(d, f)
+    write_weights(f, position, room.weights)
+    z = _oddness(d, f, x, room.weights) if d[ROWS] >= WARM_ROWS else 0.0
+    odd = max(z, 0.5 * PERSISTENCE * (z + f[ODD]))
+    f[ODD] = z
+    out = room.verdict
+    out[:] = np.nan
+    if d[ROWS] >= WARM_ROWS:
+        value = rarity(d, f, odd)
+        out[0] = value if is_onset(d, f, now_s, value) else value - NOT_AN_ONSET
+        out[1] = surprise(d, f, odd)
+        band(d, room.weights, room.kinks, f[BORDER], out)
     if learns:
-        _learn(m, i, x, now_s, odd, position)
-    m.recent[i] += max(RATES[1], 1.0 / m.rows[i]) * (x - m.recent[i])
+        _learn(d, f, x, now_s, odd, position)
+    d[RECENT] += max(RATES[1], 1.0 / d[ROWS]) * (x - d[RECENT])
 
 
 @njit(cache=True, error_model="numpy")
 def _run(m: Memory, times: I64, values: F64, freeze: NDArray[np.bool_], step_s: float, out: F64) -> None:  # noqa: PLR0917 - same
     """Score all rows; series outside, rows inside: one series' memory stays in the cache for its rows."""
-    row = np.empty(5)
+    room = Room(np.empty(LEVELS), np.empty((2, LEVELS)), np.empty(5))
     for i in range(values.shape[1]):
+        d, f = m.doubles[i], m.floats[i]
         learns = not freeze[i]
-        if not learns and m.rows[i] == 0.0:
+        if not learns and d[ROWS] == 0.0:
             continue
         for t in range(values.shape[0]):
             x = values[t, i]
             if not math.isfinite(x):
                 continue
-            x = min(max(x, -VALUE_LIMIT), VALUE_LIMIT)
             now_s = times[t] * 1e-3
-            tick(m, i, now_s, step_s, learns)
-            row[:] = np.nan
-            _score(m, i, x, now_s, learns, row)
+            tick(d, now_s, step_s, learns)
+            _score(d, f, min(max(x, -VALUE_LIMIT), VALUE_LIMIT), now_s, learns, room)
             for k in range(5):
-                out[k, t, i] = row[k]
+                out[k, t, i] = room.verdict[k]
 
 
 class Bank:
@@ -154,7 +170,7 @@ class Bank:
         self._last_ms: int | None = None
 
     def __len__(self) -> int:
-        return len(self._memory.rows)
+        return len(self._memory.doubles)
 
     @property
     def state_bytes_per_series(self) -> int:
@@ -205,19 +221,20 @@ class Bank:
 
         NaN before the column had an opinion. The parts share the column's row counts, so they can be compared.
         """
-        m = self._memory
-        if m.rows[column] < WARM_ROWS:
+        d, f = self._memory.doubles[column], self._memory.floats[column]
+        if d[ROWS] < WARM_ROWS:
             return dict.fromkeys(NAMES, math.nan)
-        return {name: surprise(m, column, float(m.ratio[column, k])) for k, name in enumerate(NAMES)}
+        return {name: surprise(d, f, float(f[RATIO + k])) for k, name in enumerate(NAMES)}
 
     def accept(self, columns: NDArray[np.integer]) -> State:
         """Take the recent level of these columns as their normal one. Returns what it replaced, for `take_back`."""
-        replaced: State = {name: getattr(self._memory, name)[columns] for name in Memory._fields}
+        doubles, floats = self._memory
+        replaced: State = {"doubles": doubles[columns].copy(), "floats": floats[columns].copy()}
         for i in columns:
-            settle(self._memory, int(i))
+            settle(doubles[i])
         return replaced
 
     def take_back(self, columns: NDArray[np.integer], replaced: State) -> None:
         """Undo an `accept` of the same columns: they know what they knew before it, and nothing since."""
-        for name in Memory._fields:
-            getattr(self._memory, name)[columns] = replaced[name]
+        self._memory.doubles[columns] = replaced["doubles"]
+        self._memory.floats[columns] = replaced["floats"]

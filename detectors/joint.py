@@ -14,10 +14,11 @@ import numpy as np
 from numba import njit
 
 from detectors._base import F64, I64, State, Verdicts
-from detectors._calibrate import count_page, count_row, rarity, surprise
 from detectors._clock import tick
-from detectors._memory import Memory, empty, from_state, to_state
+from detectors._memory import ROWS, Memory, empty, from_state, to_state
 from detectors._onset import is_onset
+from detectors._pages import count_page, rarity
+from detectors._surprise import count_row, surprise
 from detectors.bank import WARM_ROWS, Bank
 from detectors.rarity import NOT_AN_ONSET
 
@@ -27,18 +28,19 @@ UNIT = 0.7  # surprise per unit of oddness: puts ordinary rows below the first m
 
 @njit(cache=True, error_model="numpy")
 def _run(m: Memory, times: I64, odd: F64, out: F64) -> None:
+    d, f = m.doubles[0], m.floats[0]
     for t in range(len(times)):
         if math.isnan(odd[t]):
             continue
         now_s = times[t] * 1e-3
-        tick(m, 0, now_s, 0.0, True)
-        if m.rows[0] < WARM_ROWS:
+        tick(d, now_s, 0.0, True)
+        if d[ROWS] < WARM_ROWS:
             continue
-        value = rarity(m, 0, odd[t])
-        out[0, t] = value if is_onset(m, 0, now_s, value) else value - NOT_AN_ONSET
-        out[1, t] = surprise(m, 0, odd[t])
-        count_row(m, 0, odd[t])
-        count_page(m, 0, now_s, odd[t])
+        value = rarity(d, f, odd[t])
+        out[0, t] = value if is_onset(d, f, now_s, value) else value - NOT_AN_ONSET
+        out[1, t] = surprise(d, f, odd[t])
+        count_row(d, f, odd[t])
+        count_page(d, f, now_s, odd[t])
 
 
 class Joint:

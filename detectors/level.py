@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from numba import njit
 
-from detectors._memory import LEVELS, Memory
+from detectors._base import F64
+from detectors._memory import F32, LEVEL, LEVELS, MAGNITUDE, MEAN, RECENT, ROWS, VARIANCE
 
 NAMES = ("step", "burst", "level", "drift")
 """What a deviation from each follower is called in explanations."""
@@ -23,26 +24,26 @@ MAGNITUDE_RATE = 1e-4
 
 
 @njit(cache=True, error_model="numpy")
-def follow(m: Memory, i: int, x: float) -> None:
-    """Let all followers of series i learn x. Call after scoring it."""
-    safe = 1.0 / m.rows[i]
+def follow(d: F64, f: F32, x: float) -> None:
+    """Let all followers of a series learn x. Call after scoring it."""
+    safe = 1.0 / d[ROWS]
     for k in range(LEVELS):
-        m.level[i, k] += max(RATES[k], safe) * (x - m.level[i, k])
-    m.magnitude[i] += max(MAGNITUDE_RATE, safe) * (abs(x) - m.magnitude[i])
+        d[LEVEL + k] += max(RATES[k], safe) * (x - d[LEVEL + k])
+    f[MAGNITUDE] += max(MAGNITUDE_RATE, safe) * (abs(x) - f[MAGNITUDE])
 
 
 @njit(cache=True, error_model="numpy")
-def follow_mean(m: Memory, i: int) -> None:
-    """Learn mean and variance of the slow level of series i, as it was before the current row."""
-    rate = max(MEAN_RATE, 1.0 / m.rows[i])
-    delta = m.level[i, SLOW] - m.mean[i]
-    m.mean[i] += rate * delta
-    m.variance[i] = (1.0 - rate) * (m.variance[i] + rate * delta * delta)
+def follow_mean(d: F64, f: F32) -> None:
+    """Learn mean and variance of the slow level of a series, as it was before the current row."""
+    rate = max(MEAN_RATE, 1.0 / d[ROWS])
+    delta = d[LEVEL + SLOW] - d[MEAN]
+    d[MEAN] += rate * delta
+    f[VARIANCE] = (1.0 - rate) * (f[VARIANCE] + rate * delta * delta)
 
 
 @njit(cache=True)
-def settle(m: Memory, i: int) -> None:
-    """Take the recent level of series i as its normal one: all followers jump to it."""
+def settle(d: F64) -> None:
+    """Take the recent level of a series as its normal one: all followers jump to it."""
     for k in range(LEVELS):
-        m.level[i, k] = m.recent[i]
-    m.mean[i] = m.recent[i]
+        d[LEVEL + k] = d[RECENT]
+    d[MEAN] = d[RECENT]

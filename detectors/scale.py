@@ -13,7 +13,21 @@ import math
 
 from numba import njit
 
-from detectors._memory import BINS, LEVELS, Memory
+from detectors._base import F64
+from detectors._memory import (
+    BIN_ROWS,
+    BIN_SCALE,
+    BINS,
+    F32,
+    LEVEL,
+    LEVELS,
+    MAGNITUDE,
+    MEAN,
+    ROWS,
+    SCALE,
+    TIES,
+    VARIANCE,
+)
 from detectors._power import power
 from detectors.level import SLOW
 
@@ -21,45 +35,65 @@ EXPONENT = 1.7  # between absolute and square, measured on operations data
 RATE = 1e-4
 BIN_WEIGHT = 0.5  # share of the scale that comes from the bins
 PSEUDO_ROWS = 200.0  # weight of the whole series within a bin
-BIN_ROWS = 0.25 / RATE  # a bin remembers this many rows
+BIN_MEMORY_ROWS = 0.25 / RATE  # a bin remembers this many rows
 SPAN = 2.0  # bins cover mean +/- 2 standard deviations of the level
 RATIO_LIMIT = 1e4  # one residual cannot speak louder
+GAIN = 0.85  # puts the oddness of ordinary rows below the first mark
+TIES_FREE, TIES_WEIGHT = 0.3, 4.0  # share of repeated values that is no matter, and what more of them takes off
+TIES_RATE = 2e-3
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def floor_of(m: Memory, i: int) -> float:
-    """Smallest scale of series i: a millionth of its size, so that rounding is never an anomaly."""
-    return float(1e-6 * m.magnitude[i] + 1e-18)
+def floor_of(f: F32) -> float:
+    """Smallest scale of a series: a millionth of its size, so that rounding is never an anomaly."""
+    return float(1e-6 * f[MAGNITUDE] + 1e-18)
 
 
 @njit(cache=True, error_model="numpy")
-def bin_position(m: Memory, i: int) -> float:
-    """Where the level of series i stands among its bins, in [0, BINS - 1)."""
-    u = (m.level[i, SLOW] - m.mean[i]) / (math.sqrt(m.variance[i]) + floor_of(m, i))
+def bin_position(d: F64, f: F32) -> float:
+    """Where the level of a series stands among its bins, in [0, BINS - 1)."""
+    u = (d[LEVEL + SLOW] - d[MEAN]) / (math.sqrt(f[VARIANCE]) + floor_of(f))
     return float(min(max((u + SPAN) / (2.0 * SPAN) * BINS - 0.5, 0.0), BINS - 1.001))
 
 
 @njit(cache=True, error_model="numpy")
-def sigma(m: Memory, i: int, k: int, position: float) -> float:
-    """Usual size of the residual from follower k of series i at this level."""
+def write_weights(f: F32, position: float, weights: F64) -> None:
+    """Write one over the usual size of each residual of a series at this level, times `loudness`, to `weights`."""
     j = int(position)
-    f = position - j
-    whole = m.scale[i, k]
-    low = (m.bin_rows[i, j] * m.bin_scale[i, j, k] + PSEUDO_ROWS * whole) / (m.bin_rows[i, j] + PSEUDO_ROWS)
-    high = (m.bin_rows[i, j + 1] * m.bin_scale[i, j + 1, k] + PSEUDO_ROWS * whole) / (
-        m.bin_rows[i, j + 1] + PSEUDO_ROWS
-    )
-    mixed = BIN_WEIGHT * ((1.0 - f) * low + f * high) + (1.0 - BIN_WEIGHT) * whole
-    return power(mixed, 1.0 / EXPONENT) + floor_of(m, i)
+    part = position - j
+    low, high = float(f[BIN_ROWS + j]), float(f[BIN_ROWS + j + 1])
+    from_low = BIN_WEIGHT * (1.0 - part) / (low + PSEUDO_ROWS)
+    from_high = BIN_WEIGHT * part / (high + PSEUDO_ROWS)
+    from_whole = 1.0 - BIN_WEIGHT + PSEUDO_ROWS * (from_low + from_high)
+    least, loud = floor_of(f), loudness(f)
+    for k in range(LEVELS):
+        size = (
+            from_low * low * f[BIN_SCALE + LEVELS * (j) + k]
+            + from_high * high * f[BIN_SCALE + LEVELS * (j + 1) + k]
+            + from_whole * f[SCALE + k]
+        )
+        weights[k] = loud / (power(size, 1.0 / EXPONENT) + least)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def loudness(f: F32) -> float:
+    """What a residual of its usual size adds to the oddness of a series; less where values repeat.
+
+    Counts that are mostly zero deviate all the time, by as much as their whole range.
+    """
+    return float(GAIN / LEVELS / (1.0 + TIES_WEIGHT * max(0.0, f[TIES] - TIES_FREE)))
 
 
 @njit(cache=True, error_model="numpy")
-def learn(m: Memory, i: int, x: float, position: float) -> None:
+def learn(d: F64, f: F32, x: float, position: float) -> None:
     """Learn the sizes of the residuals of x. Call after scoring, before the followers move."""
     j = int(position + 0.5)
-    m.bin_rows[i, j] = min(m.bin_rows[i, j] + 1.0, BIN_ROWS)
-    rate, bin_rate = max(RATE, 1.0 / m.rows[i]), 1.0 / m.bin_rows[i, j]
+    safe = 1.0 / d[ROWS]
+    f[BIN_ROWS + j] = min(f[BIN_ROWS + j] + 1.0, BIN_MEMORY_ROWS)
+    rate, bin_rate = max(RATE, safe), 1.0 / f[BIN_ROWS + j]
     for k in range(LEVELS):
-        size = power(abs(x - m.level[i, k]), EXPONENT)
-        m.scale[i, k] += rate * (size - m.scale[i, k])
-        m.bin_scale[i, j, k] += bin_rate * (size - m.bin_scale[i, j, k])
+        size = power(abs(x - d[LEVEL + k]), EXPONENT)
+        f[SCALE + k] += rate * (size - f[SCALE + k])
+        f[BIN_SCALE + LEVELS * (j) + k] += bin_rate * (size - f[BIN_SCALE + LEVELS * (j) + k])
+    tie = 1.0 if abs(x - d[LEVEL]) <= floor_of(f) else 0.0
+    f[TIES] += max(TIES_RATE, safe) * (tie - f[TIES])

@@ -47,7 +47,7 @@ class Vandal(Bank):
 
 class Hoarder(Bank):
     def snapshot(self) -> State:
-        return super().snapshot() | {"hoard": np.zeros(int(self._memory.rows.sum()))}
+        return super().snapshot() | {"hoard": np.zeros(int(self._memory.doubles[:, 0].sum()))}
 
 
 @pytest.mark.parametrize("broken", [Forgetful, Prophet, Infinite, Credulous, Vandal, Hoarder])

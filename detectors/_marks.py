@@ -1,0 +1,22 @@
+"""Marks: the levels of oddness at which rows and pages are counted, powers of 1.25."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from detectors._memory import MARKS
+from detectors._power import log2
+
+RATIO = 1.25  # between neighbouring marks; 32 of them reach from 1 to 1,000
+LOG2_RATIO = math.log2(RATIO)
+LOG10_OF_2 = math.log10(2.0)
+MARK = np.array([RATIO**h for h in range(MARKS)])
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def mark_position(odd: float) -> float:
+    """Where an oddness >= 1 stands among the marks, in [0, MARKS - 1)."""
+    return float(min(max(log2(odd) / LOG2_RATIO, 0.0), MARKS - 1.001))

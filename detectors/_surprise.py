@@ -1,0 +1,62 @@
+"""Oddness -> surprise: by how many of this series' own rows were as odd.
+
+Rows at or above each mark are counted for as long as the series lives (a million rows, then halved). Between marks
+the share of rows is a power law. Beyond the highest mark that enough rows have reached the law goes on with the slope
+it had over the last two marks there, at least the slope all series share: a light tail stays light.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from detectors._base import F64
+from detectors._marks import LOG2_RATIO, LOG10_OF_2, MARK, mark_position
+from detectors._memory import F32, MARKS, ROWS_ABOVE, ROWS_COUNTED
+from detectors._power import log2
+
+PRIOR_ROWS = 50.0  # weight of the shared tail, chosen: it is gone after a few hundred rows
+PRIOR_SLOPE = 4.0  # of the shared tail, between noise (8) and operations data (2 to 3)
+PRIOR_SHARE = 0.15  # of rows at or above mark 1
+PRIOR = PRIOR_ROWS * PRIOR_SHARE * MARK**-PRIOR_SLOPE
+FEW_ROWS = 6.0  # a mark reached less often is extrapolated
+REMEMBERED_ROWS = 2e6  # halved beyond: half of it is remembered, and floats still count exactly
+
+
+@njit(cache=True, error_model="numpy")
+def count_row(d: F64, f: F32, odd: float) -> None:
+    """Learn that a series had a row of this oddness."""
+    d[ROWS_COUNTED] += 1.0
+    for h in range(MARKS):
+        if MARK[h] > odd:
+            break
+        f[ROWS_ABOVE + h] += np.float32(1.0)
+    if d[ROWS_COUNTED] >= REMEMBERED_ROWS:
+        d[ROWS_COUNTED] *= 0.5
+        for h in range(MARKS):
+            f[ROWS_ABOVE + h] *= np.float32(0.5)
+
+
+@njit(cache=True, error_model="numpy")
+def _log2_share(d: F64, f: F32, h: int) -> float:
+    return float(log2((f[ROWS_ABOVE + h] + PRIOR[h]) / (d[ROWS_COUNTED] + PRIOR_ROWS)))
+
+
+@njit(cache=True, error_model="numpy")
+def surprise(d: F64, f: F32, odd: float) -> float:
+    """-log10 of the share of rows this odd on a series."""
+    if odd < 1.0:
+        above = (f[ROWS_ABOVE] + PRIOR[0]) / (d[ROWS_COUNTED] + PRIOR_ROWS)
+        return float(-LOG10_OF_2 * log2(1.0 - odd * (1.0 - above)))
+    position = mark_position(odd)
+    top = int(position)
+    if f[ROWS_ABOVE + top + 1] >= FEW_ROWS:
+        low, high = _log2_share(d, f, top), _log2_share(d, f, top + 1)
+        return float(-LOG10_OF_2 * (low + (position - top) * (high - low)))
+    while top > 0 and f[ROWS_ABOVE + top] < FEW_ROWS:
+        top -= 1
+    base = _log2_share(d, f, top)
+    slope = PRIOR_SLOPE * LOG2_RATIO
+    if top > 0:
+        slope = max(slope, _log2_share(d, f, top - 1) - base)
+    return float(-LOG10_OF_2 * (base - (position - top) * slope))
