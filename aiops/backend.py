@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aiops._scores import ScoreRow
-from aiops.errors import InputError
+from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event, Incident, Status
 from aiops.pipeline import Pipeline
 from aiops.sources._pushed_samples import WriteLimits
@@ -44,7 +44,13 @@ class ServiceBackend:
 
     async def events(self, events: list[Event]) -> None:
         """Put events into the inbox; they are durable when this returns."""
-        await asyncio.to_thread(self.store.put_events, events)
+        try:
+            await asyncio.to_thread(self.store.put_events, events)
+        except (StoreError, Overloaded) as error:
+            self.telemetry.store_error()
+            self.health.bad("store", str(error))
+            raise
+        self.health.good("store")
         self.wake()
 
     def incidents(self, status: Status | None, service: str, since_ms: int, limit: int) -> list[Incident]:

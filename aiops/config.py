@@ -6,6 +6,7 @@ key and rule.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -192,6 +193,8 @@ def _fill(value: Any, environment: Mapping[str, str], where: str, key: str) -> A
         return {str(k): _fill(v, environment, where, f"{key}.{k}".strip(".")) for k, v in value.items()}
     if isinstance(value, list):
         return [_fill(v, environment, where, f"{key}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(where, key, f"must be a finite number, got {value}")
     if not isinstance(value, str):
         return value
 
@@ -204,6 +207,12 @@ def _fill(value: Any, environment: Mapping[str, str], where: str, key: str) -> A
 
 
 def _check(settings: Settings, where: str, beside: Path) -> None:
+    _check_files(settings, where, beside)
+    _check_names(settings, where)
+    _check_numbers(settings, where)
+
+
+def _check_files(settings: Settings, where: str, beside: Path) -> None:
     files = {"listen.token_file": settings.listen.token_file, "graph.file": settings.graph.file}
     files["listen.grafana_secret_file"] = settings.listen.grafana_secret_file
     for i, one in enumerate(settings.prometheus):
@@ -217,6 +226,9 @@ def _check(settings: Settings, where: str, beside: Path) -> None:
     for key, name in files.items():
         if name and not (beside / name).is_file():
             raise ConfigError(where, key, f"names a file that is missing: {name}")
+
+
+def _check_names(settings: Settings, where: str) -> None:
     for key, names in (
         ("prometheus", [source_name(p) for p in settings.prometheus]),
         ("notifiers", [n.name for n in settings.notifiers]),
@@ -224,6 +236,15 @@ def _check(settings: Settings, where: str, beside: Path) -> None:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(where, key, f"two of them have the name {name!r}; give each its own `name`")
+
+
+def _check_numbers(settings: Settings, where: str) -> None:
+    steps = {"push.step_s": settings.push.step_s}
+    steps |= {f"prometheus[{i}].step_s": one.step_s for i, one in enumerate(settings.prometheus)}
+    for key, step_s in steps.items():
+        # A tolerance, because 1.1 s is not quite 1100 ms in binary.
+        if abs(step_s * 1000 - round(step_s * 1000)) > 1e-6:
+            raise ConfigError(where, key, f"must be a whole number of milliseconds, got {step_s}")
     if settings.detection.needed > settings.detection.of:
         raise ConfigError(where, "detection.needed", f"must be <= detection.of = {settings.detection.of}")
 
