@@ -53,6 +53,7 @@ ADVOCATES: dict[str, tuple[float, Advocate]] = {
 """Evidence that speaks for one service and excuses others: what they suffer comes from it. Its caps are higher, for it
 must outweigh all that its victims show, and each is guarded by several conditions."""
 
+NOTHING_NOTE = "there are no normal or no abnormal values to compare"
 CHANGE_CAP = 0.7  # below the cap of any single clear piece of evidence
 
 
@@ -76,17 +77,21 @@ class FusedRanker:
 
     def rank(self, case: Case) -> Ranking:
         """Rank every service of the graph, the columns and the symptom; see `rca.Ranker`."""
+        trial = self.hear(case)
+        notes = (NOTHING_NOTE,) if trial.seen.is_blind else (LEARNT_NOTE,) if trial.is_learnt else ()
+        return ranking(trial, notes)
+
+    def hear(self, case: Case) -> Trial:
+        """All that is said about the services of a case, and its sum: for explanations and ablations."""
         seen = view(case)
         if seen.is_blind:
-            note = "there are no normal or no abnormal values to compare"
-            return ranking(Trial(seen, [], fuse([], [], 0.0, np.zeros(len(seen.services)))), (note,))
+            return Trial(seen, [], fuse([], [], 0.0, np.zeros(len(seen.services))))
         known = facts(seen)
-        notes: tuple[str, ...] = ()
-        if not len(seen.callers):
-            known, notes = facts(with_graph(seen, learnt_graph(known))), (LEARNT_NOTE,)
-            seen = known.seen
+        is_learnt = not len(seen.callers)
+        if is_learnt:
+            known = facts(with_graph(seen, learnt_graph(known)))
         opinions, caps, excused = self._hear(known)
-        return ranking(Trial(seen, opinions, fuse(opinions, caps, known.switch, excused)), notes)
+        return Trial(known.seen, opinions, fuse(opinions, caps, known.switch, excused), is_learnt)
 
     def _hear(self, known: Facts) -> tuple[list[Opinion], list[float], F64]:
         """All opinions with their caps, and how far each service is excused by what others explain."""

@@ -26,11 +26,12 @@ DETAILED = 10  # suspects with evidence and path; the others are only named
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """All that was said about the services of a case, and its sum."""
+    """All that was said about the services of a case, and its sum; `is_learnt`: on a graph learnt from the metrics."""
 
     seen: CaseView
     opinions: Sequence[Opinion]
     fused: Fused
+    is_learnt: bool = False
 
 
 def ranking(trial: Trial, notes: tuple[str, ...] = ()) -> Ranking:
