@@ -14,21 +14,22 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "rca")]
 
-from _table import Row, at_least, at_most, publish  # type: ignore[import-not-found]  # noqa: E402
-from calibration import calibration_error, fitted  # type: ignore[import-not-found]  # noqa: E402
-from corruption import SPOILS, calm_windows  # type: ignore[import-not-found]  # noqa: E402
-from large import large_case  # type: ignore[import-not-found]  # noqa: E402
-from simulation import FAULTS, simulate  # type: ignore[import-not-found]  # noqa: E402
+from _table import Row, at_least, at_most, publish  # noqa: E402 - found through the path above
+from calibration import calibration_error, fitted  # noqa: E402 - found through the path above
+from corruption import SPOILS, calm_windows  # noqa: E402 - found through the path above
+from large import large_case  # noqa: E402 - found through the path above
+from simulation import FAULTS, simulate  # noqa: E402 - found through the path above
 
-from rca import RANKERS, Case, Ranker, Ranking  # noqa: E402
-from rca.case_folder import read_case  # noqa: E402
-from rca.default import ADVOCATES, WITNESSES, FusedRanker  # noqa: E402
+from rca import RANKERS, Case, Ranker, Ranking  # noqa: E402 - so are these
+from rca.case_folder import read_case  # noqa: E402 - same
+from rca.default import ADVOCATES, WITNESSES, FusedRanker  # noqa: E402 - same
 
 # AC@1, AC@3 and Avg@5 to reach, by the folder's name; a folder that is not here has no goal.
 GOALS = {"petshop": (0.92, 1.0, 0.98), "nezha_ob": (0.88, 0.98, 0.95), "nezha_tt": (0.80, 0.93, 0.88)}
@@ -126,7 +127,7 @@ def spoilt_rows(sets: Sets) -> list[Row]:
     for what, (spoil, allowed) in SPOILS.items():
         for name, items in sets.items():
             spoilt = [Labelled(spoil(item.case), item.truth, item.group) for item in items]
-            lost = 100 * (whole[name] - measured(FusedRanker(), spoilt)[2])
+            lost = round(100 * (whole[name] - measured(FusedRanker(), spoilt)[2]), 3)
             rows.append(at_most(f"{name}, {what}: Avg@5 lost", lost, "points", allowed))
     return rows
 
@@ -155,13 +156,9 @@ def confidence_rows(sets: Sets) -> list[Row]:
         left_out += [(curve(lead), right) for lead, _, right in cases]
     rows = [at_most("expected calibration error, left-out systems", calibration_error(left_out), "", 0.08)]
     rows.append(Row("expected calibration error, constants as shipped", shipped))
-    rows += [
-        Row(
-            f"{name}: mean confidence / share right",
-            f"{np.mean([s for _, s, _ in c]):.2f} / {np.mean([r for *_, r in c]):.2f}",
-        )
-        for name, c in told.items()
-    ]
+    for name, cases in told.items():
+        mean, share = np.mean([sure for _, sure, _ in cases]), np.mean([right for *_, right in cases])
+        rows.append(Row(f"{name}: mean confidence / share right", f"{mean:.2f} / {share:.2f}"))
     return rows
 
 
@@ -197,10 +194,16 @@ def left_out_rows(sets: Sets) -> list[Row]:
     rows = []
     for name in sets:
         others = [other for other in sets if other != name]
-        chosen = _chosen(kinds, lambda factors, others=others: float(np.mean([right(o, factors) for o in others])))
+        chosen = _chosen(kinds, partial(_mean_over, right, others))
         lost = 100 * (right(name, {}) - right(name, chosen))
         rows.append(at_most(f"{name}: AC@1 lost with caps chosen on the other systems", lost, "points", 4))
     return rows
+
+
+def _mean_over(
+    right: Callable[[str, Mapping[str, float]], float], names: Sequence[str], factors: Mapping[str, float]
+) -> float:
+    return float(np.mean([right(name, factors) for name in names]))
 
 
 def _chosen(kinds: Sequence[str], score: Callable[[Mapping[str, float]], float]) -> dict[str, float]:
@@ -221,11 +224,8 @@ def speed_rows(sets: Sets) -> list[Row]:
     for services, goal in ((50, 0.05), (10_000, 0.5)):
         case = large_case(services)
         ranker.rank(case)
-        rows.append(
-            at_most(
-                f"time per case, {services} services, {len(case.columns)} series", _seconds(ranker, case), "s", goal
-            )
-        )
+        size = f"{services} services, {len(case.columns)} series"
+        rows.append(at_most(f"time per case, {size}", _seconds(ranker, case), "s", goal))
     rows += [Row(f"{name}: time per case", _seconds(ranker, items[0].case), "s") for name, items in sets.items()]
     return rows
 
