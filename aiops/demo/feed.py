@@ -53,7 +53,7 @@ async def feed(
     story: Story,
     *,
     seed: int = 7,
-    pace: float = 120.0,
+    pace: float = 180.0,
     until_ms: int | None = None,
     wall: Wall | None = None,
     on_progress: Callable[[Progress], None] | None = None,

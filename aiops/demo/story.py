@@ -14,7 +14,7 @@ LIVE_MINUTES = 40
 """How far before now the past ends and the accelerated present begins; below the hour that is never history."""
 
 BAD_SERVICE = "payments"
-_BAD_MINUTES_AGO = 24
+_BAD_MINUTES_AGO = 30
 _ROLLBACK_MINUTES_LATER = 12
 
 
@@ -52,7 +52,7 @@ class Story:
 def story(now_ms: int, *, seed: int = 7, history_days: int = 14) -> Story:
     """The demo as of `now_ms`, which is rounded down to a whole minute.
 
-    The bad deploy comes 24 minutes before now and is rolled back 12 minutes after now. Deploys of other services
+    The bad deploy comes half an hour before now and is rolled back 12 minutes after now. Deploys of other services
     come before it, a minute before it, and after it.
     """
     now_ms -= now_ms % MINUTE_MS
@@ -63,11 +63,11 @@ def story(now_ms: int, *, seed: int = 7, history_days: int = 14) -> Story:
     rng = random.Random(seed)  # noqa: S311 a plot, not a secret
     past = [_ordinary(rng, start_ms - start_ms % _DAY_MS + day * _DAY_MS, day) for day in range(1, history_days)]
     present = [
-        Deploy(now_ms - 36 * MINUTE_MS, "catalogue", "v5.12.0", "more fields in the product view"),
-        Deploy(now_ms - 31 * MINUTE_MS, "cart", "v3.4.1", "log format"),
+        Deploy(now_ms - 37 * MINUTE_MS, "catalogue", "v5.12.0", "more fields in the product view"),
+        Deploy(now_ms - 34 * MINUTE_MS, "cart", "v3.4.1", "log format"),
         Deploy(bad_ms - MINUTE_MS, "inventory", "v1.19.0", "dependency updates"),
         Deploy(bad_ms, BAD_SERVICE, "v2.31.0", "new card validation"),
-        Deploy(now_ms - 9 * MINUTE_MS, "search", "v8.0.3", "spelling dictionary"),
+        Deploy(now_ms - 12 * MINUTE_MS, "search", "v8.0.3", "spelling dictionary"),
         Deploy(back_ms, BAD_SERVICE, "v2.30.4", "roll back to v2.30.4"),
     ]
     deploys = tuple(sorted([*past, *present], key=lambda d: d.time_ms))
@@ -78,7 +78,7 @@ def story(now_ms: int, *, seed: int = 7, history_days: int = 14) -> Story:
     faults = (
         Fault("bad deploy", BAD_SERVICE, bad_ms, back_ms),
         Fault(
-            "bad deploy", "catalogue", now_ms - 36 * MINUTE_MS, back_ms + _DAY_MS, size=0.004
+            "bad deploy", "catalogue", now_ms - 37 * MINUTE_MS, back_ms + _DAY_MS, size=0.004
         ),  # 2 % slower: harmless
     )
     return Story(start_ms, live_ms, now_ms, deploys, faults, restarts)

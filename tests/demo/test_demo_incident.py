@@ -28,24 +28,24 @@ STEPS_PER_BODY = 60
 
 
 def replayed(plan, *, faults, seed):
-    packs = built_in()
+    packs, heard_ms = built_in(), [plan.start_ms]
     source = PushSource(
         [packs[name] for name in ("otel_http", "servicegraph", "kubernetes", "rabbitmq")],
         SeriesTable(),
         PushSettings(step_s=60),
         history_before_ms=plan.now_ms - HOUR_MS,
-        clock=lambda: (plan.now_ms + AFTER_MINUTES * MINUTE_MS) / 1000,
+        clock=lambda: heard_ms[0] / 1000,  # as live: the wall clock is where the data is
     )
     triage = Triage()
     triage.graph = ServiceGraph([(c.caller, c.callee) for c in CALLS])
     shard = Shard(source)
     deploys = [Event(str(i), d.time_ms, d.service, "deploy", d.version) for i, d in enumerate(plan.deploys)]
     replay = Replay(Pipeline([shard], triage), default_ranker().rank, deploys)
-    asyncio.run(_push_all(replay, shard, plan, faults, seed))
+    asyncio.run(_push_all(replay, shard, plan, faults=faults, seed=seed, heard_ms=heard_ms))
     return replay.result
 
 
-async def _push_all(replay, shard, plan, faults, seed):
+async def _push_all(replay, shard, plan, *, faults, seed, heard_ms):
     shop = Shop(seed=seed, start_ms=plan.start_ms, faults=faults)
     exporters = Exporters(seed=seed, restarts=plan.restarts)
     keys = [key_of(labels) for labels in exporters.labels]
@@ -59,12 +59,16 @@ async def _push_all(replay, shard, plan, faults, seed):
                 return
 
     reader = asyncio.create_task(consume())
-    for first in range(0, steps, STEPS_PER_BODY):
-        size = min(STEPS_PER_BODY, steps - first)
+    first = 0
+    while first < steps:
+        is_past = plan.start_ms + MINUTE_MS * first < plan.live_ms
+        size = min(STEPS_PER_BODY if is_past else 1, steps - first)
         times = plan.start_ms + MINUTE_MS * np.arange(first, first + size)
         body = encode_block(keys, times, exporters.read(shop.take(size)))
+        heard_ms[0] = int(times[-1])
         shard.source.offer(decode(body, HEADERS, known=shard.source.known))
-        await asyncio.sleep(0)
+        first += size
+        await asyncio.sleep(0 if is_past else 0.001)
     await asyncio.wait_for(reader, 60)
 
 
@@ -93,7 +97,7 @@ def test_the_same_days_without_the_bad_deploy_stay_silent():
 def test_an_event_says_what_a_person_needs_to_find_the_deploy():
     (bad,) = [d for d in story(1_794_998_520_000).deploys if d.version == "v2.31.0"]
     assert event_of(bad) == {
-        "time": "2026-11-18T10:18:00Z",
+        "time": "2026-11-18T10:12:00Z",
         "service": "payments",
         "kind": "deploy",
         "description": "payments v2.31.0: new card validation",
