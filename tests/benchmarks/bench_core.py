@@ -55,6 +55,7 @@ def _demo_incident(command: list[str], folder: Path) -> tuple[float, dict]:
     done = subprocess.run(
         [*command, "demo", "--once", "--format", "json", "--port", "0"],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
         timeout=600,
