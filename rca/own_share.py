@@ -102,12 +102,14 @@ def _filled_requests(seen: CaseView, series: RequestSeries) -> F64:
     requests[:, seen.symptom] = symptom
     without = series.requests_column < 0
     without[seen.symptom] = False
+    called = np.isin(np.arange(len(without)), seen.callees)
+    requests[:, without & ~called] = symptom[:, None]
     uncounted = without[seen.callees]
     if uncounted.any():
         size, ends = len(without), (seen.callers[uncounted], seen.callees[uncounted])
         onto = _sums_onto(ends, size)
         for _ in range(_DEPTH):
-            requests[:, without] = np.asarray(np.nan_to_num(requests) @ onto)[:, without]
+            requests[:, without & called] = np.asarray(np.nan_to_num(requests) @ onto)[:, without & called]
         requests[:, without] = np.minimum(requests, _most_called(seen, requests, without))[:, without]
     return np.nan_to_num(_attempted(seen, series, requests))
 
