@@ -100,6 +100,11 @@ def _compiled(normal: F64, abnormal: F64) -> tuple[F64, F64, F64, F64]:
     return found[0], found[1], found[2], found[3]
 
 
+def compile_kernel() -> None:
+    """Compile what large cases need, seconds once per installation, so that no incident waits for it."""
+    _compiled(np.zeros((8, 1)), np.zeros((2, 1)))
+
+
 def quantile(values: F64, q: float) -> F64:
     """NaN-aware quantile by nearest rank along axis 0; NaN where a column is empty."""
     if not values.size:

@@ -87,15 +87,37 @@ _HOST = frozenset({"node", "host", "machine", "instance"})
 
 
 @lru_cache(maxsize=65536)
+def base(metric: str) -> str:
+    """A metric's name without its labels, written `name{...}` or `name.value`.
+
+    Dots also part words of names; what follows the first is taken for labels only where what stands before it already
+    says what the metric is about, so that a queue in a label is no queue in the name.
+
+    >>> base('error_ratio{route="/x"}'), base("latency_p95.mail-queue"), base("http.server.duration")
+    ('error_ratio', 'latency_p95', 'http.server.duration')
+    """
+    name = metric.partition("{")[0]
+    head, dot, _ = name.partition(".")
+    return head if dot and _family(frozenset(_split(head)))[0] != "other" else name
+
+
+@lru_cache(maxsize=65536)
 def words(metric: str) -> tuple[str, ...]:
     """The words of a metric's name in lower case, labels left out.
 
     >>> words('latency_Average'), words('nodeCpuPct'), words('error_ratio{route="/x"}')
     (('latency', 'average'), ('node', 'cpu', 'pct'), ('error', 'ratio'))
     """
-    name = metric.partition("{")[0]
+    return _split(base(metric))
+
+
+def _split(name: str) -> tuple[str, ...]:
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     return tuple(word for word in re.split(r"[^a-z0-9]+", parted) if word)
+
+
+def _family(found: frozenset[str]) -> tuple[Family, Bad]:
+    return next(((family, bad) for family, bad, names in _WORDS if not names.isdisjoint(found)), ("other", "both"))
 
 
 @lru_cache(maxsize=65536)
@@ -112,7 +134,7 @@ def meaning(metric: str, is_edge: bool = False) -> Meaning:  # noqa: FBT001, FBT
     parts = words(metric)
     found = frozenset(parts)
     statistic = next((s for s in map(_statistic, parts) if s), "")
-    family, bad = next(((f, b) for f, b, names in _WORDS if not names.isdisjoint(found)), ("other", "both"))
+    family, bad = _family(found)
     if family == "errors" and not found.isdisjoint({"log", "logs"}):
         family = "log errors"
     if is_edge and family == "other" and statistic:

@@ -13,6 +13,7 @@ import numpy as np
 
 from rca._base import F64
 from rca.families import LATENCY_ORDER, meaning
+from rca.siblings import closeness, joined
 from rca.view import CaseView, Places
 
 _QUANTILES = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -27,17 +28,14 @@ def latency_series(seen: CaseView, rows: F64) -> tuple[F64, Places]:
     """
     by_owner = _candidates(seen)
     common = _common_statistic(seen, by_owner)
-    series = np.full((len(rows), len(seen.services)), np.nan)
     column = np.full(len(seen.services), -1, dtype=np.intp)
     for owner, places in by_owner.items():
-        best = min(places, key=lambda i: _order(seen, i, common))
-        column[owner] = best
-        if common == "mean" and seen.meanings[best].statistic != "mean":
-            series[:, owner] = mean_of_percentiles(
-                {_QUANTILES[s]: rows[:, i] for s, i in _percentiles(seen, places)}, rows[:, best]
-            )
-        else:
-            series[:, owner] = rows[:, best]
+        column[owner] = min(places, key=lambda i: _order(seen, i, common))
+    series = joined(seen, rows, column, np.nanmean)
+    for owner, places in by_owner.items():
+        percentiles = {_QUANTILES[s]: rows[:, i] for s, i in _percentiles(seen, places)}
+        if common == "mean" and seen.meanings[int(column[owner])].statistic != "mean":
+            series[:, owner] = mean_of_percentiles(percentiles, series[:, owner])
     return series, column
 
 
@@ -77,10 +75,10 @@ def _common_statistic(seen: CaseView, by_owner: dict[int, list[int]]) -> str:
     return "mean"
 
 
-def _order(seen: CaseView, i: int, common: str) -> tuple[bool, bool, int, str]:
+def _order(seen: CaseView, i: int, common: str) -> tuple[bool, bool, bool, int, str]:
     metric, statistic = seen.columns[i].metric, seen.meanings[i].statistic
     place = LATENCY_ORDER.get(statistic, len(LATENCY_ORDER))
-    return (metric != seen.case.symptom.metric, statistic != common, place, metric)
+    return (*closeness(seen, metric), statistic != common, place, metric)
 
 
 def _percentiles(seen: CaseView, places: list[int]) -> list[tuple[str, int]]:

@@ -12,6 +12,7 @@ from rca.calls import as_callers_see, with_the_way
 from rca.deviation import quantile
 from rca.families import Meaning
 from rca.latency_series import latency_series
+from rca.siblings import closeness, joined
 from rca.view import CaseView, Places
 
 _USED = frozenset({"latency", "errors", "availability", "traffic"})
@@ -46,11 +47,13 @@ def request_series(seen: CaseView) -> RequestSeries:
     latency, latency_column = latency_series(seen, rows)
     errors = _choose(seen, own, _errors_rank)
     requests = _choose(seen, own, _requests_rank)
+    traffic = joined(seen, rows, requests, np.nansum)
+    ratio = _error_ratio(seen, joined(seen, rows, errors, np.nanmean), traffic, errors)
     return RequestSeries(
         split=len(seen.normal),
         latency=with_the_way(seen, rows, latency),
-        errors=np.fmax(_error_ratio(seen, rows, errors, requests), as_callers_see(seen, rows, "errors")),
-        requests=_take(rows, requests),
+        errors=np.fmax(ratio, as_callers_see(seen, rows, "errors")),
+        requests=traffic,
         is_seen_by_callers=_seen_by_callers(seen),
         latency_column=latency_column,
         errors_column=errors,
@@ -97,12 +100,13 @@ def without_gaps(rows: F64, longest: int = 3) -> F64:
 
 def _choose(seen: CaseView, own: list[int], rank: Callable[[Meaning], int | None]) -> Places:
     chosen = np.full(len(seen.services), -1, dtype=np.intp)
-    best: dict[int, tuple[bool, int, str]] = {}
+    best: dict[int, tuple[bool, bool, int, str]] = {}
     for i in own:
         place = rank(seen.meanings[i])
         if place is None:
             continue
-        order = (seen.columns[i].metric != seen.case.symptom.metric, place, seen.columns[i].metric)
+        metric = seen.columns[i].metric
+        order = (*closeness(seen, metric), place, metric)
         owner = int(seen.owner[i])
         if owner not in best or order < best[owner]:
             best[owner], chosen[owner] = order, i
@@ -126,17 +130,9 @@ def _requests_rank(what: Meaning) -> int | None:
     return 0 if what.family == "traffic" and what.side != "client" else None
 
 
-def _take(rows: F64, chosen: Places) -> F64:
-    if not rows.shape[1]:
-        return np.full((len(rows), len(chosen)), np.nan)
-    return np.where(chosen >= 0, rows[:, chosen], np.nan)
-
-
-def _error_ratio(seen: CaseView, rows: F64, errors: Places, requests: Places) -> F64:
+def _error_ratio(seen: CaseView, ratio: F64, traffic: F64, errors: Places) -> F64:
     """Ratios as they are, percents / 100, availability turned round, counts per request."""
-    ratio = _take(rows, errors)
-    traffic = _take(rows, requests)
-    if not len(rows):
+    if not len(ratio):
         return ratio
     typical, largest = quantile(ratio, 0.5), np.max(np.nan_to_num(ratio), axis=0, initial=0.0)
     families = np.array([seen.meanings[c].family if c >= 0 else "" for c in errors], dtype="U16")

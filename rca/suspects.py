@@ -37,7 +37,9 @@ class Trial:
 def ranking(trial: Trial, notes: tuple[str, ...] = ()) -> Ranking:
     """Order the services by weight, ties by name, and say why."""
     services, weight = trial.seen.services, trial.fused.weight
-    order = sorted(range(len(services)), key=lambda s: (-weight[s], services[s]))
+    # A symptom of no service (an alert without one) has no name to blame.
+    named = [s for s in range(len(services)) if services[s]]
+    order = sorted(named, key=lambda s: (-weight[s], services[s]))
     confidence = confidences(weight)
     changed = likeliest_changes(trial.seen)
     suspects = []

@@ -63,3 +63,7 @@ def test_counts_vary_at_least_like_counts() -> None:
 def test_too_few_normal_values_are_no_opinion() -> None:
     found = deviation(np.ones((4, 1)), np.full((3, 1), 9.0))
     assert np.isnan(found.z_up[0])
+
+
+def test_the_kernel_can_be_compiled_ahead() -> None:
+    module.compile_kernel()

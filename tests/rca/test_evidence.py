@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rca import Case, Column, ServiceGraph, Symptom, default_ranker
@@ -159,3 +161,32 @@ def test_an_outage_known_only_from_callers_is_one_of_a_dependency() -> None:
     }
     first = default_ranker().rank(case_of(series, [])).suspects[0]
     assert (first.service, first.kind) == ("mail", "dependency outage")
+
+
+def test_columns_that_differ_only_by_labels_are_one_series() -> None:
+    series = {
+        Column("gate", "latency_mean"): (1.0, 1.0),
+        Column("cart", "requests_rate.read"): (10.0, 10.0),
+        Column("cart", "requests_rate.write"): (30.0, 30.0),
+        Column("cart", "error_ratio.mail-queue"): (0.2, 0.2),
+        Column("cart", "error_ratio.pool"): (0.4, 0.4),
+        Column("cart", 'latency_mean{route="a"}'): (2.0, 2.0),
+        Column("cart", 'latency_mean{route="b"}'): (4.0, 4.0),
+    }
+    seen = known(case_of(series, CALLS))
+    cart = seen.seen.place("cart")
+    for found, expected in ((seen.series.requests, 40.0), (seen.series.errors, 0.3), (seen.series.latency, 3.0)):
+        np.testing.assert_allclose(np.median(found[:, cart]), expected, rtol=0.03)
+
+
+def test_the_symptoms_own_labels_are_kept_apart() -> None:
+    series = {Column("gate", "latency_mean.buy"): (1.0, 5.0), Column("gate", "latency_mean.look"): (1.0, 1.0)}
+    seen = known(case_of(series, CALLS, metric="latency_mean.buy"))
+    np.testing.assert_allclose(np.median(seen.hurt[SPLIT:, seen.seen.symptom]), 5.0, rtol=0.05)
+
+
+def test_a_symptom_of_no_service_blames_nobody_without_a_name() -> None:
+    case = case_of(traced(cart__span_self_p50=(2000, 9000)), CALLS)
+    ranking = default_ranker().rank(replace(case, symptom=Symptom("", "", "latency")))
+    assert "" not in [s.service for s in ranking.suspects]
+    assert ranking.suspects[0].service == "cart"
