@@ -4,8 +4,19 @@ from detectors._base import Detector, Scores, Verdicts
 from detectors.absence import Absence
 from detectors.bank import Bank
 from detectors.rarity import level_rarity, rarity_threshold
+from detectors.season import Season
 
-DETECTORS: dict[str, type] = {"absence": Absence, "bank": Bank}
+DETECTORS: dict[str, type] = {"absence": Absence, "bank": Bank, "season": Season}
 """Everything that scores rows, by the name a configuration calls it; each class passes `detectors.checks`."""
 
-__all__ = ["DETECTORS", "Absence", "Bank", "Detector", "Scores", "Verdicts", "level_rarity", "rarity_threshold"]
+__all__ = [
+    "DETECTORS",
+    "Absence",
+    "Bank",
+    "Detector",
+    "Scores",
+    "Season",
+    "Verdicts",
+    "level_rarity",
+    "rarity_threshold",
+]

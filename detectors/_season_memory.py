@@ -1,0 +1,138 @@
+"""The memory of the season: one array per field, one row per series.
+
+Edges of the bins are kept as the upper halves of 32-bit floats, relative to a centre that follows the series: three
+digits of a deviation are more than one day tells of the next, and half the memory.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from detectors._base import F64, State
+from detectors._rows import check_version
+
+F32 = NDArray[np.float32]
+U16 = NDArray[np.uint16]
+
+VERSION = 1
+DAILY = 48  # half-hours of an ordinary day
+WEEKEND = 24  # hours of a weekend day: two days a week teach half as much
+BINS = DAILY + WEEKEND
+SLOTS = 6  # half-hours of the week that were odd once and are waited for
+TIMES = 8  # times of day at which the series deviated, see _season_recurring.py
+MARKS = 12  # sizes of a deviation at which rows are counted
+UNKNOWN = 0x7FC0  # the upper half of a NaN
+
+
+class Season(NamedTuple):
+    """Everything the season knows, by field; the first axis is the series. Deviations are from `centre`."""
+
+    last_s: F64  # time of the last row, unix s; NaN = none yet
+    until_s: F64  # end of the open bin
+    centre: F64  # what deviations are measured from; moved once a day
+    step_s: F32  # sampling step
+    place: NDArray[np.int16]  # open bin, 0 .. BINS - 1; -1 = none
+    week: NDArray[np.int16]  # open half-hour of the week, 0 = Thursday 00:00
+    rows: F32  # rows in the open bin
+    peak: F32  # highest deviation in the open bin
+    trough: F32  # lowest one
+    low: F32  # usual band of the open bin, (NaN, NaN) = no opinion
+    high: F32
+    base_low: F32  # usual lowest and highest deviation of a bin of any time
+    base_high: F32
+    miss: F32  # how far a bin's extremes usually fall from its edges
+    closed: F32  # bins closed
+    days: F32  # (n, 2) days seen of each kind: ordinary, weekend
+    floor: U16  # (n, BINS) usual lowest deviation of each bin
+    roof: U16  # (n, BINS) usual highest one
+    counted: F32  # rows behind `above`
+    above: F32  # (n, MARKS) rows at or above each size
+    slot_week: NDArray[np.int16]  # (n, SLOTS) half-hour of the week, -1 = empty
+    slot_value: F32  # (n, SLOTS) deviation seen there
+    slot_votes: NDArray[np.uint8]  # (n, SLOTS) weeks it was seen in
+    odd_s: F64  # local time of the last deviation
+    forgiven_s: F64  # local time of the last usual one
+    time_s: F32  # (n, TIMES) time of day of a deviation, seconds
+    time_day: NDArray[np.int32]  # (n, TIMES) day it was last seen
+    time_sign: NDArray[np.int8]  # (n, TIMES) which way it went, 0 = empty
+    time_streak: NDArray[np.uint8]  # (n, TIMES) days or weeks in a row after the first
+    time_stride: NDArray[np.uint8]  # (n, TIMES) 1 = a streak of days, 7 = of weeks
+
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "days": (2,),
+    "floor": (BINS,),
+    "roof": (BINS,),
+    "above": (MARKS,),
+    "slot_week": (SLOTS,),
+    "slot_value": (SLOTS,),
+    "slot_votes": (SLOTS,),
+    **dict.fromkeys(("time_s", "time_day", "time_sign", "time_streak", "time_stride"), (TIMES,)),
+}
+_TYPES: dict[str, type[np.generic]] = {
+    **dict.fromkeys(("last_s", "until_s", "centre", "odd_s", "forgiven_s"), np.float64),
+    **dict.fromkeys(("place", "week", "slot_week"), np.int16),
+    **dict.fromkeys(("floor", "roof"), np.uint16),
+    **dict.fromkeys(("slot_votes", "time_streak", "time_stride"), np.uint8),
+    "time_sign": np.int8,
+    "time_day": np.int32,
+}
+_FILLED: dict[str, float] = {
+    **dict.fromkeys(("last_s", "low", "high", "odd_s", "forgiven_s"), np.nan),
+    **dict.fromkeys(("place", "slot_week"), -1),
+    **dict.fromkeys(("floor", "roof"), UNKNOWN),
+    "until_s": -np.inf,
+}
+
+
+@njit(cache=True, inline="always")
+def unpack(code: int) -> float:
+    """The deviation behind a code."""
+    return float(np.uint32(np.uint32(code) << np.uint32(16)).view(np.float32))
+
+
+@njit(cache=True, inline="always")
+def pack(deviation: float) -> int:
+    """The nearest code of a deviation; relative error below 0.4 %."""
+    return int((np.float32(deviation).view(np.uint32) + np.uint32(0x8000)) >> np.uint32(16))
+
+
+def empty(n: int) -> Season:
+    """Memory of n series nobody has seen."""
+    made = {}
+    for name in Season._fields:
+        shape, dtype = (n, *_SHAPES.get(name, ())), _TYPES.get(name, np.float32)
+        made[name] = np.full(shape, _FILLED.get(name, 0), dtype)
+    return Season(**made)
+
+
+def grown(season: Season, n: int) -> Season:
+    """The same memory with n rows in all; new ones are cold."""
+    fresh = empty(n - len(season.rows))
+    return Season(*(np.concatenate([a, b]) for a, b in zip(season, fresh, strict=True)))
+
+
+def to_state(season: Season) -> State:
+    """Copies of all arrays by name, with the version of the layout."""
+    state: State = {name: getattr(season, name).copy() for name in Season._fields}
+    return state | {"version": np.array(VERSION, np.int64)}
+
+
+def from_state(state: State) -> Season:
+    """Memory from a snapshot. Raises ValueError when version, names, shapes or types are not ours."""
+    check_version(state, VERSION, Season._fields)
+    n = len(state["rows"])
+    for name, wanted in empty(0)._asdict().items():
+        shape, got = (n, *wanted.shape[1:]), state[name]
+        if got.shape != shape or got.dtype != wanted.dtype:
+            raise ValueError(f"snapshot {name} must be {shape} {wanted.dtype}, got {got.shape} {got.dtype}")
+    return Season(**{name: state[name].copy() for name in Season._fields})  # type: ignore[arg-type]
+
+
+def bytes_per_series() -> int:
+    """Size of one series' memory."""
+    return sum(array.nbytes for array in empty(1))
