@@ -2,7 +2,8 @@
 
 The bank scores every sample and learns from every sample, incidents included: what happened before belongs to what may
 happen again. Whether a deviation is worth telling is decided here, in `Track`s: only columns that are odd just now have
-one, so that the rest of the block costs one comparison a sample.
+one, so that the rest of the block costs one comparison a sample. A deviation that came at this time on three earlier
+days or weeks, and is no larger than then, is the season's: it is forgiven, counted, and has no track.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._track import Row, Track, TrackRules, matters, way
+from aiops._track import Row, Track, TrackRules, Went, matters, way
 from aiops.model import F64, I64, Anomaly, Block, SeriesKey, Signal
 from aiops.series import SeriesTable, anomaly_id
 from aiops.words import clock, how_rare, quantity
 from detectors.absence import Absence
 from detectors.bank import Bank
 from detectors.rarity import level_rarity, rarity_threshold
+from detectors.season import Forgiven, Season, reached
 
 ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
+NARROW = 0.2  # chosen: a usual range within this share of its middle is said as one number
 BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, it is the source that is gone
 
 
@@ -34,11 +37,13 @@ class DetectionRules:
     page_budget_per_30d : false pages per paging series and 30 days
     evidence_budget_per_30d : the same for signals that only explain
     track : when a deviation is told and when it ends
+    utc_offset_s : local time minus UTC, by whose clock patterns recur
     """
 
     page_budget_per_30d: float = 1.0
     evidence_budget_per_30d: float = 8.0
     track: TrackRules = field(default_factory=TrackRules)
+    utc_offset_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,10 @@ class Detection:
     ----------
     table : the shard's series; it may grow between calls
     step_s : distance of rows in seconds
+
+    Attributes
+    ----------
+    forgiven : deviations fed so far that were not followed because they recur at their time of day or week
     """
 
     def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
@@ -75,6 +84,8 @@ class Detection:
         self.rules = rules or DetectionRules()
         self.bank = Bank(0, step_s)
         self.absence = Absence(0)
+        self.season = Season(0, step_s, self.rules.utc_offset_s)
+        self.forgiven = 0
         self.view: View | None = None
         self.blind = False
         self.last_ms = -(2**62)
@@ -84,10 +95,16 @@ class Detection:
         self._tracks: dict[int, Track] = {}
 
     def learn(self, block: Block) -> None:
-        """Teach the bank without raising anything: history, or what was already told before a restart."""
+        """Teach the detectors without raising anything: history, or what was already told before a restart."""
         times, values = self._spread(block)
-        if len(times):
-            self._score(times, values)
+        if not len(times):
+            return
+        rarity, _, _ = self._score(times, values)
+        for i, column in np.argwhere(rarity >= self._thresholds):
+            row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
+            went = self._deviates(int(i), int(column), row)
+            if went is not None:
+                self._recurs(int(i), int(column), row, went)
 
     def feed(self, block: Block) -> list[Anomaly]:
         """Score a block and return what is new about anomalies, in time order.
@@ -133,13 +150,13 @@ class Detection:
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays."""
-        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot()}
+        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
         state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
         return state | {"last_ms": np.array([self.last_ms])}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Take up a snapshot. Raises ValueError when its layout is not ours."""
-        for name, part in (("bank", self.bank), ("absence", self.absence)):
+        for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
             part.restore({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
         self.last_ms = int(state["last_ms"][0])
 
@@ -152,6 +169,7 @@ class Detection:
         if n > len(self._thresholds):
             self.bank.grow(n)
             self.absence.grow(n)
+            self.season.grow(n)
             limits = [self._page if signal.pages else self._evidence for _, signal in self.table.items()]
             self._thresholds = np.array(limits)
         values = block.values[fresh]
@@ -164,6 +182,7 @@ class Detection:
     def _score(self, times: I64, values: F64) -> tuple[F64, F64, F64]:
         verdicts = self.bank.update(times, values)
         missing = self.absence.update(times, values).surprise
+        self._usual = self.season.update(times, values)
         present = ~np.isnan(values).all(axis=0)
         known = np.isfinite(missing).any(axis=0) | present
         self.blind = bool(known.any() and (known & ~present).sum() > BLIND_SHARE * known.sum())
@@ -186,7 +205,8 @@ class Detection:
                 self._tracks[column] = track
             news = track.step(row, signal, self.rules.track)
             if news in ("opened", "updated", "closed"):
-                yield self._anomaly(track, row.time_ms, track.ended_ms() if news == "closed" else None)
+                usual = self._usual.lower[i, column], self._usual.upper[i, column]
+                yield self._anomaly(track, row.time_ms, track.ended_ms() if news == "closed" else None, usual)
             if news in ("closed", "dropped"):
                 del self._tracks[column]
 
@@ -194,18 +214,35 @@ class Detection:
         if missing >= ABSENCE_SURPRISE:
             nan = float("nan")
             return Track(column, "absent", row.time_ms, nan, nan, nan, quick=False, surprise=missing)
-        if not row.rarity >= self._thresholds[column]:
+        went = self._deviates(i, column, row)
+        if went is None:
             return None
-        signal, v = self.table.signal(column), self._verdicts
-        lower, upper, expected = float(v.lower[i, column]), float(v.upper[i, column]), float(v.expected[i, column])
-        went = way(row.value, lower, upper, signal)
-        if went is None or not matters(row.value, expected, signal):
+        usual = self._recurs(i, column, row, went)
+        if usual:
+            self.forgiven += usual == "begins"
             return None
+        expected, lower, upper = self._band(i, column)
         quick = bool(row.rarity >= self._thresholds[column] + 1.0)
         spoke = tuple(sorted(self.bank.spoke(column).items(), key=lambda kv: (-kv[1], kv[0])))
         return Track(column, went, row.time_ms, expected, lower, upper, quick, detectors=spoke)
 
-    def _anomaly(self, track: Track, now_ms: int, ended_ms: int | None) -> Anomaly:
+    def _band(self, i: int, column: int) -> tuple[float, float, float]:
+        v = self._verdicts
+        return float(v.expected[i, column]), float(v.lower[i, column]), float(v.upper[i, column])
+
+    def _deviates(self, i: int, column: int, row: Row) -> Went | None:
+        """The bad way in which a row is rarer than its budget by an amount that matters, or None."""
+        if not row.rarity >= self._thresholds[column]:
+            return None
+        signal, (expected, lower, upper) = self.table.signal(column), self._band(i, column)
+        went = way(row.value, lower, upper, signal)
+        return went if matters(row.value, expected, signal) else None
+
+    def _recurs(self, i: int, column: int, row: Row, went: Went) -> Forgiven:
+        inside = bool(self._usual.lower[i, column] <= row.value <= self._usual.upper[i, column])
+        return self.season.forgives(column, row.time_ms, up=went == "up", inside=inside)
+
+    def _anomaly(self, track: Track, now_ms: int, ended_ms: int | None, usual: tuple[float, float]) -> Anomaly:
         key, signal = self.table.key(track.column), self.table.signal(track.column)
         # Only lost traffic is felt when a series vanishes; other series of the service vanish with it.
         pages = signal.pages and (track.went != "absent" or signal.kind == "traffic")
@@ -227,7 +264,17 @@ class Detection:
             rarity=track.rarity,
             detectors=track.detectors,
         )
-        return replace(anomaly, explanation=_explanation(anomaly))
+        return replace(anomaly, explanation=_explanation(anomaly) + _at_this_hour(anomaly.unit, *usual))
+
+
+def _at_this_hour(unit: str, lower: float, upper: float) -> str:
+    """What the season's band says of this time; "" when it has no opinion."""
+    low, high = reached(lower, upper)
+    if not np.isfinite(low):
+        return ""
+    if high - low <= NARROW * abs(low + high):
+        return f"; usually {quantity(0.5 * (low + high), unit)} at this hour"
+    return f"; usually {quantity(low, unit)} to {quantity(high, unit)} at this hour"
 
 
 def _explanation(anomaly: Anomaly) -> str:
