@@ -21,19 +21,33 @@ def _rank_value(ordered: F64, count: int, q: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _distances(ordered: F64, count: int, middle: float, into: F64) -> None:
-    """Distances from the middle in rising order, by walking outwards from it."""
-    high = 0
-    while high < count and ordered[high] < middle:
-        high += 1
-    low = high - 1
-    for k in range(count):
-        if low < 0 or (high < count and ordered[high] - middle <= middle - ordered[low]):
-            into[k] = ordered[high] - middle
-            high += 1
+def _kth_distance(ordered: F64, count: int, middle: float, k: int) -> float:
+    """The k-th smallest distance from the middle, k from 0.
+
+    Some k + 1 neighbours are the nearest; their farther end is what is asked for. The left end of a run comes nearer
+    as the run moves right and its right end goes away, so the best run is where both are even.
+    """
+    low, high = 0, count - 1 - k
+    while low < high:
+        half = (low + high) // 2
+        if ordered[half + k] - middle >= middle - ordered[half]:
+            high = half
         else:
-            into[k] = middle - ordered[low]
-            low -= 1
+            low = half + 1
+    found = max(middle - ordered[low], ordered[low + k] - middle)
+    if low > 0:
+        found = min(found, max(middle - ordered[low - 1], ordered[low - 1 + k] - middle))
+    return float(found)
+
+
+@njit(cache=True, error_model="numpy")
+def _distance_quantile(ordered: F64, count: int, middle: float, q: float) -> float:
+    place = q * (count - 1)
+    low = int(np.floor(place))
+    high = int(np.ceil(place))
+    near = _kth_distance(ordered, count, middle, low)
+    far = near if high == low else _kth_distance(ordered, count, middle, high)
+    return near * (1 - (place - low)) + far * (place - low)
 
 
 @njit(cache=True, error_model="numpy")
@@ -93,10 +107,10 @@ def _extreme(abnormal: F64, middle: float, sign: float) -> float:
 def _is_count(ordered: F64, count: int) -> bool:
     if count == 0 or ordered[count - 1] <= 1:
         return False
-    fractions = 0
-    for k in range(count):
-        fractions += ordered[k] != np.rint(ordered[k])
-    return fractions == 0
+    k = 0
+    while k < count and ordered[k] == np.rint(ordered[k]):
+        k += 1
+    return k == count
 
 
 @njit(cache=True, error_model="numpy")
@@ -110,16 +124,18 @@ def measure(normal: F64, ordered: F64, abnormal: F64, past_quantile: float, past
     abnormal : (n, a)
     """
     found = np.full((4, len(normal)), np.nan)
-    distances = np.empty(normal.shape[1])
     for i in range(len(normal)):
-        count = 0
-        while count < normal.shape[1] and np.isfinite(ordered[i, count]):
-            count += 1
+        count = normal.shape[1]
+        while count > 0 and np.isnan(ordered[i, count - 1]):
+            count -= 1
         if count == 0:
             continue
         middle = _rank_value(ordered[i], count, 0.5)
-        _distances(ordered[i], count, middle, distances)
-        scale = max(1.4826 * _rank_value(distances, count, 0.5), _rank_value(distances, count, 0.95) / 1.96)
+        mad, wide = (
+            _distance_quantile(ordered[i], count, middle, 0.5),
+            _distance_quantile(ordered[i], count, middle, 0.95),
+        )
+        scale = max(1.4826 * mad, wide / 1.96)
         scale = max(scale, 0.02 * abs(middle))
         if _is_count(ordered[i], count):
             scale = max(scale, 1.0, np.sqrt(abs(middle)))

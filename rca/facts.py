@@ -32,7 +32,7 @@ class Facts:
     gaps : what calls lose on the way
     felt : (s,) in [0, 1], how far the service's requests deviate; see `rca.felt`
     own_latency, own_hurt : rise of the services' own parts of the latency, and of what hurts at the symptom
-    latency, errors : deviations of those series, (s,) each
+    latency, errors, requests : deviations of those series, (s,) each
     hurts : which of the two the symptom shows
     switch : how far the symptom itself moves, in [0, 1]; evidence from the call graph counts this much
     """
@@ -46,6 +46,7 @@ class Facts:
     own_hurt: OwnRise
     latency: Deviation
     errors: Deviation
+    requests: Deviation
     hurts: Literal["latency", "errors"]
     switch: float
 
@@ -71,6 +72,7 @@ def facts(seen: CaseView) -> Facts:
     bad = badness(seen)
     latency = deviation(series.latency[: series.split], series.latency[series.split :])
     errors = deviation(series.errors[: series.split], series.errors[series.split :], ERROR_FLOOR)
+    requests = deviation(series.requests[: series.split], series.requests[series.split :])
     moved = {
         "latency": float(np.nan_to_num(latency.z_up[seen.symptom])),
         "errors": float(np.nan_to_num(errors.z_up[seen.symptom])),
@@ -88,4 +90,6 @@ def facts(seen: CaseView) -> Facts:
     noticed = felt(seen, bad, latency, errors)
     own_latency = own_rise(seen, series, series.latency)
     own_hurt = own_latency if hurts == "latency" else own_rise(seen, series, series.errors)
-    return Facts(seen, series, bad, gaps(seen, series), noticed, own_latency, own_hurt, latency, errors, hurts, switch)
+    return Facts(
+        seen, series, bad, gaps(seen, series), noticed, own_latency, own_hurt, latency, errors, requests, hurts, switch
+    )

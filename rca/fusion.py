@@ -29,10 +29,12 @@ class Fused:
     ----------
     weight : (s,)
     parts : (opinions, s)
+    excused : (s,) share of a service's own evidence that something else explains
     """
 
     weight: F64
     parts: F64
+    excused: F64
 
 
 def fuse(opinions: Sequence[Opinion], caps: Sequence[float], switch: float, excused: F64) -> Fused:
@@ -49,7 +51,7 @@ def fuse(opinions: Sequence[Opinion], caps: Sequence[float], switch: float, excu
         for opinion, cap in zip(opinions, caps, strict=True)
     ]
     table = np.array(parts).reshape(len(opinions), len(excused))
-    return Fused(np.sum(table, axis=0), table)
+    return Fused(np.sum(table, axis=0), table, excused)
 
 
 def _turned(opinion: Opinion, switch: float) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rca._base import F64
-from rca.deviation import deviation, quantile
+from rca.deviation import quantile
 from rca.facts import Facts
 from rca.opinion import Opinion, gate
 
@@ -50,10 +50,9 @@ def load(known: Facts) -> Load:
     seen, split = known.seen, known.series.split
     requests = known.series.requests
     before, after = quantile(requests[:split], 0.5), quantile(requests[split:], 0.5)
-    moved = deviation(requests[:split], requests[split:])
     with np.errstate(all="ignore"):
         x = np.log(after / before)
-    x = np.where(np.isfinite(x), x, 0.0) * gate(moved.z_up)
+    x = np.where(np.isfinite(x), x, 0.0) * gate(known.requests.z_up)
     usual = np.nan_to_num(before)
     from_callers = np.bincount(seen.callees, weights=usual[seen.callers], minlength=len(x))
     expected = np.bincount(seen.callees, weights=(usual * np.exp(x))[seen.callers], minlength=len(x))

@@ -34,6 +34,8 @@ def measured_rise(known: Facts) -> MeasuredRise:
     """How much own time each traced service gained, 0 for others."""
     seen, split = known.seen, known.series.split
     column = _self_columns(seen)
+    if np.all(column < 0):
+        return MeasuredRise(np.zeros(len(column)), np.zeros(len(column)), column)
     rows = np.vstack([seen.normal, seen.abnormal])
     own = np.nan_to_num(_requests(known, rows, column) * (_take(rows, column) + _lost_on_the_way(known)))
     moved = deviation(own[:split], own[split:])

@@ -65,7 +65,7 @@ def skipped_calls(known: Facts) -> Opinion:
     before, after = quantile(requests[:split], 0.5), quantile(requests[split:], 0.5)
     with np.errstate(all="ignore"):
         x = np.log(np.maximum(after, 1e-3 * before) / before)
-    down = gate(deviation(requests[:split], requests[split:]).z_down)
+    down = gate(known.requests.z_down)
     counted = np.isfinite(x[seen.callers]) & np.isfinite(x[seen.callees])
     callers, callees = seen.callers[counted], seen.callees[counted]
     fall = (x[callers] - x[callees] - _FAINT_FALL) / (_CLEAR_FALL - _FAINT_FALL)

@@ -37,6 +37,8 @@ def joined(seen: CaseView, rows: F64, chosen: Places, how: Callable[..., F64]) -
 
 
 def _siblings(seen: CaseView, chosen: Places) -> dict[int, list[int]]:
+    if all(base(metric) == metric for metric in {column.metric for column in seen.columns}):
+        return {}
     wanted = {
         (owner, base(seen.columns[int(i)].metric))
         for owner, i in enumerate(chosen)

@@ -21,6 +21,8 @@ _TELLING_ORDER: dict[CauseKind, int] = {
     "certificate or quota": 0,
     "network": 1,
 }
+_WORTH_TELLING = 0.2  # share of the evidence explained away from which it is said
+_EXPLAINED = "what it suffers is explained by its load, or by a service it calls"
 DETAILED = 10  # suspects with evidence and path; the others are only named
 
 
@@ -55,6 +57,9 @@ def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, t
     opinions, given = trial.opinions, trial.fused.parts[:, service]
     speaking = sorted((e for e in range(len(opinions)) if given[e] > 0), key=lambda e: (-given[e], opinions[e].kind))
     evidence = tuple(_evidence(opinions[e], service, given[e]) for e in speaking if opinions[e].tell(service))
+    excused = float(trial.fused.excused[service])
+    if excused >= _WORTH_TELLING:
+        evidence += (Evidence("explained by others", -excused, _EXPLAINED, (("share", round(excused, 3)),)),)
     telling = sorted(speaking, key=lambda e: _telling_order(opinions[e], service))
     columns = [int(opinions[e].column[service]) for e in telling if opinions[e].column[service] >= 0]
     change = changed[service][1] if any(e.kind == "change" for e in evidence) else None
@@ -90,7 +95,7 @@ def _reason(service: str, evidence: tuple[Evidence, ...]) -> str:
     if not evidence:
         return ""
     change = [e.text for e in evidence if e.kind == "change"]
-    other = [e.text for e in evidence if e.kind != "change"]
+    other = [e.text for e in evidence if e.kind != "change" and e.strength > 0]
     return f"{service}: " + "; ".join([*change, *other[:2]]) + "."
 
 

@@ -74,7 +74,7 @@ def view(case: Case) -> CaseView:
     services = tuple(sorted({case.symptom.service, *case.graph.services(), *_named(columns)}))
     at = {service: place for place, service in enumerate(services)}
     normal_rows, abnormal_rows = _rows(case)
-    values = np.clip(np.where(np.isfinite(case.values), case.values, np.nan)[:, order], -_HUGE, _HUGE)
+    values = _finite(case.values if order == list(range(len(order))) else case.values[:, order])
     normal, abnormal = values[normal_rows], values[abnormal_rows]
     ends = _ends(case.graph, at)
     meanings = tuple(meaning(column.metric, bool(column.peer)) for column in columns)
@@ -123,6 +123,14 @@ def reach(count: int, tails: Places, heads: Places, start: int) -> Bools:
     found = np.zeros(count, dtype=np.bool_)
     found[breadth_first_order(graph, start, return_predecessors=False)] = True
     return found
+
+
+def _finite(values: F64) -> F64:
+    """The same with infinities missing and nothing beyond what can be measured."""
+    largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
+    if largest <= _HUGE:
+        return values
+    return np.clip(np.where(np.isfinite(values), values, np.nan), -_HUGE, _HUGE)
 
 
 def _columns_by_name(columns: tuple[Column, ...]) -> list[int]:
