@@ -182,7 +182,7 @@ class KillRun:
             self.aiops.kill()
             self.aiops.start()
 
-    def finish(self, limit_s: float = 60.0) -> Count:
+    def finish(self, limit_s: float = 120.0) -> Count:
         """Stop sending new alerts, wait until nothing is owed or `limit_s` is over, and count."""
         self.aiops.wait_ready()
         self.sender.no_more.set()
