@@ -29,10 +29,12 @@ def logs_per_request(known: Facts) -> Direct:
         if what.family not in ("logs", "log errors") or seen.peer[i] >= 0:
             continue
         owner = int(seen.owner[i])
-        ratio = _steadiest_ratio(rows[:, i], rows[:, _traffic_columns(known, owner)], split)
-        if ratio is None:
+        requests = _best_fitting(rows[:, i], rows[:, _traffic_columns(known, owner)], split)
+        if requests is None:
             continue
-        moved = deviation(ratio[:split, None], ratio[split:, None])
+        ratio = _ratio(rows[:, i], requests)
+        floor = _counting_noise(rows[:split, i], requests[:split])
+        moved = deviation(ratio[:split, None], ratio[split:, None], floor)
         found = moved.z_up[0] if what.family == "log errors" else moved.z[0]
         if np.isfinite(found) and found > z[owner]:
             z[owner], column[owner] = found, i
@@ -45,17 +47,27 @@ def _traffic_columns(known: Facts, owner: int) -> list[int]:
     return [i for i in range(first, last) if seen.meanings[i].family == "traffic" and seen.peer[i] < 0]
 
 
-def _steadiest_ratio(top: F64, bottoms: F64, split: int) -> F64 | None:
-    """The series per each of some request counts; the one with the least relative spread fits best."""
-    best: tuple[float, F64] | None = None
-    for k in range(bottoms.shape[1]):
-        with np.errstate(all="ignore"):
-            ratio = np.where(bottoms[:, k] > 0, top / bottoms[:, k], np.nan)
-        middle = quantile(ratio[:split, None], 0.5)[0]
-        spread = quantile(np.abs(ratio[:split, None] - middle), 0.75)[0] / (abs(middle) + 1e-9)
+def _counting_noise(lines: F64, requests: F64) -> float:
+    """Spread of lines per request from counting alone: of few lines, one more or less means nothing."""
+    usual_lines, usual_requests = quantile(np.column_stack([lines, requests]), 0.5)
+    return float(np.sqrt(max(1.0, usual_lines)) / usual_requests) if usual_requests > 0 else 0.0
+
+
+def _ratio(lines: F64, requests: F64) -> F64:
+    with np.errstate(all="ignore"):
+        return np.where(requests > 0, lines / requests, np.nan)
+
+
+def _best_fitting(lines: F64, requests: F64, split: int) -> F64 | None:
+    """Of several request counts, (t, k), the one with the steadiest lines per request; None = none fits."""
+    best: tuple[float, int] | None = None
+    for k in range(requests.shape[1]):
+        ratio = _ratio(lines, requests[:, k])[:split, None]
+        middle = quantile(ratio, 0.5)[0]
+        spread = quantile(np.abs(ratio - middle), 0.75)[0] / (abs(middle) + 1e-9)
         if np.isfinite(spread) and (best is None or spread < best[0]):
-            best = (float(spread), ratio)
-    return None if best is None else best[1]
+            best = (float(spread), k)
+    return None if best is None else requests[:, best[1]]
 
 
 def skipped_calls(known: Facts) -> Opinion:

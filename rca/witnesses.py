@@ -25,7 +25,7 @@ from rca.traversal import ANOMALOUS, traverse
 from rca.view import Places
 
 _BLAMED_ON_CALLEES = 0.7  # of a caller's errors, what its worst callee's errors explain; measured
-_FEW = 0.1  # of the own latency of a service hardly called; chosen
+_FEW = 0.3  # of the own latency of a service hardly called; chosen
 _QUIET = 0.01  # correlation of a series that hardly moved is mostly chance
 
 
@@ -83,7 +83,7 @@ def own_time(known: Facts) -> Opinion:
     told = _direct("own latency", known, np.where(measured.column >= 0, measured.z, z), column)
     loss = measured_rise(known).value if is_traced(known.seen) else own.loss
     weight = np.sqrt(loss / max(float(np.max(loss, initial=0.0)), 1e-12))
-    return replace(told, strength=told.strength * (_FEW + (1 - _FEW) * weight))
+    return replace(told, gate=told.gate * (_FEW + (1 - _FEW) * weight))
 
 
 def own_errors(known: Facts) -> Opinion:
