@@ -37,6 +37,7 @@ from aiops.pipeline import Pipeline, Shard
 from aiops.runners._clock import EventClock
 from aiops.runners._saved import Saver
 from aiops.runners.embedded import Embedded
+from aiops.second_opinion import with_second_opinion
 from aiops.secret import Secret
 from aiops.series import SeriesTable
 from aiops.sources import Source
@@ -52,7 +53,7 @@ from aiops.triage import Triage, TriageSettings
 from aiops.web._base import WebSettings
 from aiops.web.app import build_app
 from aiops.web.server import serve
-from rca import default_ranker
+from rca import Case, Ranking, default_ranker
 
 RECENT_S = 3600.0  # before the first start, older samples than this are history: they teach and raise nothing
 Listening = Callable[[str, int], None]
@@ -128,7 +129,7 @@ def build(
         saver=saver,
         delivery=delivery,
         graphs=GraphKeeper(graphs, refresh_s=settings.graph.refresh_s, max_age_s=settings.graph.max_age_s),
-        rank=default_ranker().rank,
+        rank=ranker(settings),
         telemetry=telemetry,
         health=health,
         clock=clock,
@@ -230,6 +231,12 @@ def detection_rules(settings: Settings) -> DetectionRules:
         needed=one.needed, of=one.of, hold_s=one.hold_s, gone_s=one.gone_s, accept_s=one.accept_hours * 3600.0
     )
     return DetectionRules(one.page_budget_per_30d, one.evidence_budget_per_30d, track)
+
+
+def ranker(settings: Settings) -> Callable[[Case], Ranking]:
+    """What ranks the suspects of an incident."""
+    rank = default_ranker().rank
+    return with_second_opinion(rank) if settings.detection.second_opinion else rank
 
 
 def triage_settings(settings: Settings, receivers: tuple[str, ...]) -> TriageSettings:

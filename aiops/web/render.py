@@ -93,6 +93,7 @@ class IncidentJson(TypedDict):
     resolved_at: str | None
     services: list[str]
     suspects: list[SuspectJson]
+    notes: list[str]
     anomalies: list[AnomalyJson]
     alerts: list[EventJson]
     events: list[EventJson]
@@ -110,6 +111,7 @@ def incident_dict(incident: Incident) -> IncidentJson:
         "resolved_at": _moment(incident.resolved_ms),
         "services": list(incident.services),
         "suspects": [_suspect(s) for s in incident.ranking.suspects[:SUSPECTS_SHOWN]],
+        "notes": list(incident.ranking.notes),
         "anomalies": [_anomaly(a) for a in incident.anomalies],
         "alerts": [event_dict(e) for e in incident.alerts],
         "events": [event_dict(e) for e in incident.events],

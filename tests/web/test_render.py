@@ -22,6 +22,7 @@ def test_an_incident_has_exactly_the_promised_keys(sample: Any) -> None:
         "resolved_at",
         "services",
         "suspects",
+        "notes",
         "anomalies",
         "alerts",
         "events",
