@@ -7,14 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
 
 from aiops.cases import Past, build_case
 from aiops.detection import Detection, DetectionRules
 from aiops.history import History
-from aiops.model import Anomaly, Event, Incident
+from aiops.model import Anomaly, Block, Event, Incident
 from aiops.sources import Batch, Source
 from aiops.triage import Rank, Ranked, Send, Tick, Triage
 from rca import Case
+
+ROWS = 240
+"""Rows detected at once; the ring of recent rows holds twice as many, so a case always finds as many rows before it."""
 
 Act = Callable[[Rank | Send, int], None]
 """What the runner does with an action, and the time at which it was asked for."""
@@ -43,16 +49,21 @@ class Shard:
         return self.source.name
 
     def feed(self, batch: Batch) -> list[Anomaly]:
-        """Detect in a batch; history and what was told before only teaches."""
+        """Detect in a batch; history and rows that were told before only teach, rows seen before are dropped."""
         found: list[Anomaly] = []
         for block in batch.blocks:
-            self.history.append(block)
-            if batch.history or (len(block.times) and block.times[-1] <= self.told_ms):
-                self.detection.learn(block)
-            else:
-                found += self.detection.feed(block)
+            fresh = _rows(block, _until(block, self.detection.last_ms), len(block.times))
+            told = len(fresh.times) if batch.history else _until(fresh, self.told_ms)
+            self.history.append(fresh)
+            self.detection.learn(_rows(fresh, 0, told))
+            found += self.detection.feed(_rows(fresh, told, len(fresh.times)))
         self.told_ms = max(self.told_ms, batch.position)
         return found
+
+    def forget(self) -> None:
+        """Start the detectors cold."""
+        self.detection = Detection(self.source.table, self.source.step_s, self.rules)
+        self.history = History(self.history.rows)
 
     def past(self) -> Past:
         """What a root-cause case is built from."""
@@ -66,11 +77,29 @@ class Pipeline:
         self.shards = tuple(shards)
         self.triage = triage
 
-    def take(self, items: Sequence[Anomaly | Event], until_ms: int, act: Act, *, muted: str = "") -> None:
-        """Tell triage of items at their own times, letting time pass between them and up to `until_ms`."""
-        for item in sorted(items, key=lambda i: (_when(i), i.id)):
-            self.tick(_when(item), act)
-            self._do(self.triage.feed(item, _when(item), muted=muted), _when(item), act)
+    def take(
+        self,
+        items: Sequence[Anomaly | Event],
+        until_ms: int,
+        act: Act,
+        *,
+        after_ms: int = -(2**62),
+        muted: Callable[[int], str] = lambda _: "",
+    ) -> None:
+        """Tell triage of items at their own times, letting time pass between them and up to `until_ms`.
+
+        Parameters
+        ----------
+        after_ms : the time that has passed already; older items are told as of then, because time never goes back
+        muted : why nobody is to be told of an item of that time
+        """
+        in_order = sorted(items, key=lambda i: (_when(i), i.id))
+        for at_ms, together in groupby(in_order, key=lambda i: min(max(_when(i), after_ms), until_ms)):
+            self.tick(at_ms, act)
+            for item in together:
+                self._do(self.triage.feed(item, at_ms, muted=muted(_when(item))), at_ms, act)
+            # Quiet times count from the tick that finds everything over, so there must be one now.
+            self.tick(at_ms, act)
         self.tick(until_ms, act)
 
     def tell(self, event: Event, now_ms: int, act: Act, *, muted: str = "") -> None:
@@ -97,6 +126,24 @@ class Pipeline:
     def _do(actions: Sequence[Rank | Send], now_ms: int, act: Act) -> None:
         for action in actions:
             act(action, now_ms)
+
+
+def pieces(batch: Batch) -> list[Batch]:
+    """A batch as batches of one block with at most `ROWS` rows; its position and its events come with the last."""
+    cuts = [_rows(b, start, start + ROWS) for b in batch.blocks for start in range(0, len(b.times), ROWS)]
+    if len(cuts) <= 1:
+        return [batch]
+    first = [Batch(int(cut.times[-1]), (cut,), history=batch.history) for cut in cuts[:-1]]
+    return [*first, Batch(batch.position, (cuts[-1],), batch.events, history=batch.history)]
+
+
+def _rows(block: Block, start: int, end: int) -> Block:
+    return Block(block.times[start:end], block.ids, block.values[start:end])
+
+
+def _until(block: Block, time_ms: int) -> int:
+    """How many rows are not after that time."""
+    return int(np.searchsorted(block.times, time_ms, side="right"))
 
 
 def _when(item: Anomaly | Event) -> int:

@@ -38,6 +38,7 @@ class Reporter:
         self._pipeline, self._delivery, self._store = pipeline, delivery, store
         self._telemetry, self._health, self._wall_ms = telemetry, health, wall_ms
         self._heard_ms: dict[str, int] = {}
+        self._failures: dict[str, str] = {}
         self._said: Counter[tuple[str, str]] = Counter()
         for shard in pipeline.shards:
             reasons = PUSH_REASONS if shard.name == "push" else sorted(set(PULL_REASONS) - NOT_LOST)
@@ -48,6 +49,13 @@ class Reporter:
     def heard(self, shard: Shard) -> None:
         """Note that a source gave a batch just now."""
         self._heard_ms[shard.name] = self._wall_ms()
+        self._failures.pop(shard.name, None)
+
+    def failed(self, shard: Shard, reason: str) -> None:
+        """Note that a source has stopped giving batches, for now."""
+        self._failures[shard.name] = reason
+        self._telemetry.source_up(shard.name, up=False)
+        self._health.bad(shard.name, reason)
 
     def report(self) -> None:
         """Bring metrics and health up to date. Raises `StoreError` when the store cannot be asked for its sizes."""
@@ -78,6 +86,8 @@ class Reporter:
 
     def _wrong(self, shard: Shard, said: object) -> str:
         """Why a source that has given data is not well; empty if it is."""
+        if shard.name in self._failures:
+            return self._failures[shard.name]
         if isinstance(said, SourceHealth) and not said.up:
             return said.last_error or "does not answer"
         silent_ms = self._wall_ms() - self._heard_ms[shard.name]

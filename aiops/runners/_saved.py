@@ -42,10 +42,14 @@ class Saver:
         self._states: dict[str, bytes] = {}
         self._positions: dict[str, int] = {}
 
-    def restore(self, pipeline: Pipeline) -> None:
+    def restore(self, pipeline: Pipeline) -> int | None:
         """Bring a new pipeline to where the last one was saved.
 
         A snapshot of another version is left aside with a warning: detectors then start cold, incidents do not.
+
+        Returns
+        -------
+        Event time of the last cycle, unix ms; None = no data was there yet
 
         Raises
         ------
@@ -57,6 +61,10 @@ class Saver:
             self._states["triage"] = triage
         for shard in pipeline.shards:
             self._restore_shard(shard)
+        if (clock := self.store.state("clock")) is None:
+            return None
+        self._states["clock"] = clock
+        return decode(clock, int)
 
     def inbox(self) -> list[Event]:
         """Events no cycle has consumed; the next cycle that is prepared consumes them."""
@@ -68,11 +76,25 @@ class Saver:
         """Keep what a ranker was shown with the next cycle."""
         self._cases[case.name] = encode_case(case)
 
-    def cycle(self, pipeline: Pipeline, notifications: Sequence[Notification], *, last: bool = False) -> Cycle | None:
-        """All that has changed since the last call; None if nothing has. `last`: detectors are snapshot in any case."""
+    def cycle(
+        self,
+        pipeline: Pipeline,
+        notifications: Sequence[Notification],
+        *,
+        clock_ms: int | None = None,
+        last: bool = False,
+    ) -> Cycle | None:
+        """All that has changed since the last call; None if nothing has.
+
+        Parameters
+        ----------
+        clock_ms : event time, None = no data yet
+        last : snapshot the detectors in any case
+        """
         incidents = pipeline.triage.changed()
         states = {"triage": pipeline.triage.snapshot()}
         states |= {f"tracks:{s.name}": encode(s.detection.active()) for s in pipeline.shards}
+        states |= {"clock": encode(clock_ms)} if clock_ms is not None else {}
         states = {name: state for name, state in states.items() if self._states.get(name) != state}
         positions = {s.name: s.told_ms for s in pipeline.shards if self._positions.get(s.name, s.told_ms) < s.told_ms}
         positions |= {s.name: s.told_ms for s in pipeline.shards if s.name not in self._positions and s.told_ms > 0}
@@ -109,11 +131,16 @@ class Saver:
         if data is not None:
             try:
                 _restore_bytes(shard, data)
-            except (StoreError, ValueError, KeyError) as error:
+            except (StoreError, ValueError, LookupError, TypeError) as error:
                 log.warning("detectors start cold source=%s reason=%s", shard.name, error)
+                shard.forget()
         if (tracks := self.store.state(f"tracks:{shard.name}")) is not None:
-            shard.detection.resume(decode(tracks, list[Watched]))
-            self._states[f"tracks:{shard.name}"] = tracks
+            try:
+                shard.detection.resume(decode(tracks, list[Watched]))
+            except StoreError as error:
+                log.warning("deviations under way are forgotten source=%s reason=%s", shard.name, error)
+            else:
+                self._states[f"tracks:{shard.name}"] = tracks
 
 
 def _shard_bytes(shard: Shard) -> bytes:
@@ -130,7 +157,8 @@ def _restore_bytes(shard: Shard, data: bytes) -> None:
     if len(shard.source.table):
         raise ValueError("the source numbered its series before its memory was there")
     for key, signal in decode(arrays["table"].tobytes(), list[tuple[SeriesKey, Signal]]):
-        shard.source.table.add(key, signal)
+        if shard.source.table.add(key, signal) < 0:
+            raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
     shard.detection.restore(_part(arrays, "detection."))
     shard.history.restore(_part(arrays, "history."))
 

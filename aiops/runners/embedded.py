@@ -19,7 +19,7 @@ from aiops.delivery import Delivery
 from aiops.errors import AiopsError, StoreError
 from aiops.graphs.merged import GraphKeeper
 from aiops.model import Event, Incident, Notification
-from aiops.pipeline import Pipeline, Shard
+from aiops.pipeline import Act, Pipeline, Shard, pieces
 from aiops.runners._clock import EventClock
 from aiops.runners._report import Reporter
 from aiops.runners._saved import Saver
@@ -31,13 +31,30 @@ from rca import Case, Ranking, ServiceGraph
 
 log = logging.getLogger(__name__)
 
-TICK_S = 1.0  # how often time passes when nothing comes
-REPORT_S = 2.0  # how often counts of other parts reach the metrics; below any scrape interval
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
-SOURCE_WAIT_S = 60.0  # before a source that refused us is asked again
-STORE_WAIT_S = (0.5, 30.0)  # first and longest wait before a failed commit is tried again
+FIRST_GRAPH_S = 10.0  # chosen: most graphs come within one second; until then events wait in the inbox
+SPEAK_OF_NOW = frozenset({"alertmanager", "grafana"})  # what they send fires as they send it, whenever it began
 
 RankFunction = Callable[[Case], Ranking]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often things are done that nothing else sets off. Seconds, all chosen.
+
+    Parameters
+    ----------
+    tick_s : time passes this often when nothing comes
+    report_s : counts of other parts reach the metrics; below any scrape interval
+    source_s : wait before a source that failed is asked again
+    store_s, longest_store_s : first and longest wait before a failed commit is tried again
+    """
+
+    tick_s: float = 1.0
+    report_s: float = 2.0
+    source_s: float = 60.0
+    store_s: float = 0.5
+    longest_store_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,13 @@ class _Outcome:
 
 
 class Embedded:
-    """Runs a pipeline until it is told to stop."""
+    """Runs a pipeline until it is told to stop.
+
+    Parameters
+    ----------
+    notify_max_age_s : what is seen later than this is recorded and not told
+    opened : told of each incident that is saved, new or changed
+    """
 
     def __init__(
         self,
@@ -79,6 +102,7 @@ class Embedded:
         clock: EventClock,
         notify_max_age_s: float,
         opened: Callable[[Incident], None] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.saver = saver
@@ -90,12 +114,15 @@ class Embedded:
         self._health = health
         self._notify_max_age_s = notify_max_age_s
         self._opened = opened
+        self._pace = pace or Pace()
         self._queue: asyncio.Queue[_Arrived | Ranked | None] = asyncio.Queue(maxsize=4)
         self._outbox_filled = asyncio.Event()
         self._inbox_filled = True  # of the last run, perhaps
         self._ranking: set[asyncio.Task[None]] = set()
         self._one_ranker = asyncio.Semaphore(1)
         self._new_graph: ServiceGraph | None = None
+        self._history_ms: int | None = None
+        self._graph_read = asyncio.Event()
         self._reporter = Reporter(
             pipeline, delivery, saver.store, telemetry=telemetry, health=health, wall_ms=clock.wall_ms
         )
@@ -112,7 +139,8 @@ class Embedded:
         StoreError : what was saved cannot be read
         AiopsError : a source will not work until somebody changes something
         """
-        self.saver.restore(self.pipeline)
+        if (clock_ms := self.saver.restore(self.pipeline)) is not None:
+            self.clock.resume(clock_ms)
         for incident in self.pipeline.triage.incidents():
             if incident.opened_ms is not None:
                 self._telemetry.incident(incident)
@@ -124,6 +152,8 @@ class Embedded:
             await self._until(stop, [*tasks, *beside, cycles])
         finally:
             stop.set()
+            self.wake()
+            self._graph_read.set()
             faults = await self._end([*tasks, *self._ranking], [*beside, cycles])
         if faults:
             raise faults[0]
@@ -137,23 +167,31 @@ class Embedded:
     # -- tasks
 
     async def _read(self, shard: Shard) -> None:
+        after = shard.detection.last_ms if shard.detection.last_ms > 0 else None
         while True:
-            after = shard.detection.last_ms if shard.detection.last_ms > 0 else None
             try:
                 async for batch in shard.source.read(after):
-                    await self._queue.put(_Arrived(shard, batch))
-            except AiopsError as error:
-                # One source that refuses us must not take the others with it, nor the alerts.
-                log.warning("source refused source=%s reason=%s", shard.name, error)
-                self._failed(shard.name, error)
+                    for piece in pieces(batch):
+                        await self._queue.put(_Arrived(shard, piece))
+                    after = batch.position
+            except Exception as error:  # noqa: BLE001 - one that fails must not take the others with it, nor the alerts
+                self._source_failed(shard, error)
             else:
                 return
-            await asyncio.sleep(SOURCE_WAIT_S)
+            await asyncio.sleep(self._pace.source_s)
+
+    def _source_failed(self, shard: Shard, error: Exception) -> None:
+        foreseen = isinstance(error, AiopsError)
+        reason = str(error) if foreseen else f"{type(error).__name__}: {error}"
+        log.warning("source failed source=%s reason=%s", shard.name, reason, exc_info=None if foreseen else error)
+        self._reporter.failed(shard, reason)
 
     async def _refresh_graph(self) -> None:
         while True:
             # Edges of a sender that fills in the past are seen at the data's time, not at ours.
-            self._new_graph = await self._graphs.refresh(self.clock.now_ms())
+            seen_ms = self._history_ms if self._history_ms and not self.clock.is_set else self.clock.now_ms()
+            self._new_graph = await self._graphs.refresh(seen_ms)
+            self._graph_read.set()
             await asyncio.sleep(self._graphs.refresh_s)
 
     async def _deliver(self) -> None:
@@ -162,7 +200,7 @@ class Embedded:
                 wait_s = await self._delivery.run_once(self.clock.wall_ms())
             except StoreError as error:
                 self._failed("delivery", error)
-                wait_s = STORE_WAIT_S[0]
+                wait_s = self._pace.store_s
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._outbox_filled.wait(), wait_s)
             self._outbox_filled.clear()
@@ -173,13 +211,16 @@ class Embedded:
                 self._reporter.report()
             except StoreError as error:
                 self._failed("store", error)
-            await asyncio.sleep(REPORT_S)
+            await asyncio.sleep(self._pace.report_s)
 
     async def _cycles(self, stop: asyncio.Event) -> None:
+        # Alerts that wait in the inbox of a first start must not be grouped before it is known who calls whom.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._graph_read.wait(), FIRST_GRAPH_S)
         while not stop.is_set():
             item: _Arrived | Ranked | None = None
             with suppress(TimeoutError):
-                item = await asyncio.wait_for(self._queue.get(), TICK_S)
+                item = await asyncio.wait_for(self._queue.get(), self._pace.tick_s)
             started = perf_counter()
             outcome = await self._cycle(item)
             await self._save(outcome, stop)
@@ -187,43 +228,49 @@ class Embedded:
 
     async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
         outcome, pipeline = _Outcome(), self.pipeline
-        events = self._inbox()
+        act = self._acting(outcome)
+        events = [(event, self._muted_now(event)) for event in self._inbox()]
         if self._new_graph is not None:
             pipeline.triage.graph, self._new_graph = self._new_graph, None
         if isinstance(item, _Arrived):
-            events += item.batch.events
-            await self._arrived(item, outcome)
-        for event in events:
+            events += [(event, self._muted(event.time_ms)) for event in item.batch.events]
+            await asyncio.to_thread(self._arrived, item, act)
+        now_ms = self.clock.now_ms()
+        for event, muted in events:
             self._telemetry.event(event)
-            pipeline.tell(event, self.clock.now_ms(), outcome.act, muted=self._muted())
+            pipeline.tell(event, now_ms, act, muted=muted)
         if isinstance(item, Ranked):
-            pipeline.answer(item, self.clock.now_ms(), outcome.act)
-        if not (isinstance(item, _Arrived) and item.batch.history):
-            pipeline.tick(self.clock.now_ms(), outcome.act)
+            pipeline.answer(item, now_ms, act)
+        await asyncio.to_thread(pipeline.tick, now_ms, act)
         self._start_ranking(outcome)
         return outcome
 
-    async def _arrived(self, item: _Arrived, outcome: _Outcome) -> None:
-        found = await asyncio.to_thread(item.shard.feed, item.batch)
+    def _arrived(self, item: _Arrived, act: Act) -> None:
+        found = item.shard.feed(item.batch)
         self._reporter.heard(item.shard)
-        self.clock.reached(item.batch.position)
         self._telemetry.batch(item.shard.name, item.batch, found)
         if item.batch.history:
-            return
-        now_ms, muted = self.clock.now_ms(), self._muted()
-        if self.clock.wall_ms() - now_ms <= CATCHING_UP_MS:
-            self.pipeline.take(found, now_ms, outcome.act, muted=muted)
-            return
+            # Alerts that come meanwhile are of now: they must not be dated back, nor days pass for them.
+            self._history_ms = item.batch.position
+        else:
+            after_ms = self.clock.now_ms() if self.clock.is_set else -(2**62)
+            self.clock.reached(item.batch.position)
+            self.pipeline.take(found, self.clock.now_ms(), act, after_ms=after_ms, muted=self._muted)
+
+    def _acting(self, outcome: _Outcome) -> Act:
+        """What is done with actions: most wait for the end of the cycle.
+
+        Old data passes faster than a ranking takes: it is ranked at once, as in a replay, or the incident would be told
+        before its cause is known.
+        """
 
         def act(action: Rank | Send, at_ms: int) -> None:
-            # Old data passes faster than a ranking takes: it is ranked at once, as in a replay, or the incident would
-            # be told before its cause is known.
-            if isinstance(action, Rank):
+            if isinstance(action, Rank) and self.clock.wall_ms() - at_ms > CATCHING_UP_MS:
                 self.pipeline.answer(self._ranked(self._case(action, at_ms)), at_ms, act)
             else:
                 outcome.act(action, at_ms)
 
-        await asyncio.to_thread(self.pipeline.take, found, now_ms, act, muted=muted)
+        return act
 
     def _inbox(self) -> list[Event]:
         if not self._inbox_filled:
@@ -233,11 +280,16 @@ class Embedded:
         except StoreError as error:
             self._failed("store", error)
             return []
-        self._inbox_filled = False
+        # There may be more than were given at once.
+        self._inbox_filled = bool(events)
         return events
 
-    def _muted(self) -> str:
-        age_s = (self.clock.wall_ms() - self.clock.now_ms()) / 1000
+    def _muted_now(self, event: Event) -> str:
+        """Why nobody is to be told of an event that was received just now."""
+        return "" if event.source in SPEAK_OF_NOW else self._muted(max(event.time_ms, self.clock.now_ms()))
+
+    def _muted(self, time_ms: int) -> str:
+        age_s = (self.clock.wall_ms() - time_ms) / 1000
         return f"was seen {age_s / 3600:.1f} h late" if age_s > self._notify_max_age_s else ""
 
     def _start_ranking(self, outcome: _Outcome) -> None:
@@ -267,19 +319,19 @@ class Embedded:
         return Ranked(case.name, ranking)
 
     async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
-        cycle = self.saver.cycle(self.pipeline, outcome.sends)
+        cycle = self.saver.cycle(self.pipeline, outcome.sends, clock_ms=self._clock_ms())
         if cycle is None:
             return
         for incident in cycle.incidents:
             self._telemetry.incident(incident)
-        wait_s = STORE_WAIT_S[0]
+        wait_s = self._pace.store_s
         while not await self._committed(cycle):
             # Nothing new is taken up before this is saved: senders are told to wait, and Prometheus keeps its samples.
             if stop.is_set():
                 raise StoreError("stopped with a cycle that could not be saved; it will be done again")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait_s)
-            wait_s = min(2 * wait_s, STORE_WAIT_S[1])
+            wait_s = min(2 * wait_s, self._pace.longest_store_s)
         if cycle.snapshots:
             self._telemetry.snapshot_taken()
         if outcome.sends:
@@ -287,6 +339,9 @@ class Embedded:
         if self._opened is not None:
             for incident in cycle.incidents:
                 self._opened(incident)
+
+    def _clock_ms(self) -> int | None:
+        return self.clock.now_ms() if self.clock.is_set else None
 
     async def _committed(self, cycle: Cycle) -> bool:
         try:
@@ -325,7 +380,9 @@ class Embedded:
         ended = await asyncio.gather(*ending, return_exceptions=True)
         await self._delivery.close()
         faults = [fault for fault in ended if isinstance(fault, Exception)]
-        cycle = None if faults else self.saver.cycle(self.pipeline, (), last=True)
+        # What a cycle that failed has left in memory may be half of it; the store has the whole one before.
+        is_whole = not isinstance(ended[-1], BaseException)
+        cycle = self.saver.cycle(self.pipeline, (), clock_ms=self._clock_ms(), last=True) if is_whole else None
         if cycle is not None:
             await asyncio.to_thread(self.saver.commit, cycle)
         return faults

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from time import process_time
 
 from aiops.model import Anomaly, Block, Event, Incident, Notification
-from aiops.pipeline import Pipeline, Shard
+from aiops.pipeline import ROWS, Pipeline, Shard, pieces
 from aiops.sources import Batch
 from aiops.triage import Rank, Ranked, Send
 from rca import Case, Ranking
-
-ROWS = 240  # rows detected at once; the ring holds twice as many, so a case always finds as many rows before it
 
 
 @dataclass(slots=True)
@@ -49,6 +47,7 @@ class Replay:
         self.pipeline = pipeline
         self.result = Replayed()
         self._rank = rank
+        self._passed_ms = -(2**62)
         self._events = sorted(events, key=lambda e: (e.time_ms, e.id, e.status))
 
     async def run(self, shard: Shard, batches: AsyncIterator[Batch]) -> Replayed:
@@ -63,15 +62,11 @@ class Replay:
     def take(self, shard: Shard, batch: Batch) -> None:
         """Take one batch, in pieces of `ROWS` rows."""
         self._events = sorted([*self._events, *batch.events], key=lambda e: (e.time_ms, e.id, e.status))
-        pieces = [piece for block in batch.blocks for piece in _pieces(block)]
-        for piece in pieces:
-            end_ms = int(piece.times[-1])
-            found = shard.feed(Batch(end_ms, (piece,), history=batch.history))
+        for piece in pieces(batch):
+            found = shard.feed(piece)
             if not batch.history:
-                self._count(piece)
-                self._pass(found, end_ms)
-        if not pieces and not batch.history:
-            self._pass([], batch.position)
+                self._count(piece.blocks)
+                self._pass(found, piece.position)
 
     def finish(self) -> None:
         """Take the events that are left and stop at the last of them."""
@@ -83,7 +78,9 @@ class Replay:
         self._events = self._events[len(due) :]
         self.result.events += len(due)
         self.result.alerts += sum(1 for e in due if e.kind == "alert" and e.status == "firing")
-        self.pipeline.take([*found, *due], until_ms, self._act)
+        until_ms = max(until_ms, self._passed_ms)
+        self.pipeline.take([*found, *due], until_ms, self._act, after_ms=self._passed_ms)
+        self._passed_ms = until_ms
         self.result.incidents |= {i.id: i for i in self.pipeline.triage.changed()}
 
     def _act(self, action: Rank | Send, now_ms: int) -> None:
@@ -93,13 +90,12 @@ class Replay:
         ranking = self._rank(self.pipeline.case(action.incident, now_ms))
         self.pipeline.answer(Ranked(action.incident.id, ranking), now_ms, self._act)
 
-    def _count(self, block: Block) -> None:
-        self.result.samples += block.values.size
-        if self.result.first_ms is None:
-            self.result.first_ms = int(block.times[0])
-        self.result.last_ms = int(block.times[-1])
+    def _count(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            self.result.samples += block.values.size
+            if len(block.times):
+                self.result.first_ms = self.result.first_ms or int(block.times[0])
+                self.result.last_ms = int(block.times[-1])
 
 
-def _pieces(block: Block) -> list[Block]:
-    starts = range(0, len(block.times), ROWS)
-    return [Block(block.times[s : s + ROWS], block.ids, block.values[s : s + ROWS]) for s in starts]
+__all__ = ["ROWS", "Replay", "Replayed"]
