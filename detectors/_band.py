@@ -1,19 +1,19 @@
 """The band outside of which a value would be odd: the oddness formula, solved for the value.
 
 Oddness is a weighted sum of distances from the followers' levels: convex, piecewise linear, with a kink at each level
-and its minimum at their weighted median.
+and its minimum at their weighted median. Beyond all levels it is the total weight times the distance from the weighted
+mean, so that the borders are usually found at once. The expected value is that mean.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from detectors._base import F64
 from detectors._memory import LEVEL, LEVELS
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     """Write expected value, lower and upper border of a series to out[2:5].
 
@@ -21,23 +21,37 @@ def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     ----------
     weights : (LEVELS,) of the followers
     kinks : (2, LEVELS) room for the sorted levels and their weights
-    limit : sum of weighted distances at the borders; NaN = no borders. When even the median is odder than this, no
-        value would be ordinary and both borders are the median
+    limit : sum of weighted distances at the borders; NaN gives NaN. When every value would be odder than this, both
+        borders are the median
     """
+    total = moment = 0.0
+    low = high = d[LEVEL]
+    for k in range(LEVELS):
+        level = d[LEVEL + k]
+        total += weights[k]
+        moment += weights[k] * level
+        low, high = min(low, level), max(high, level)
+    each = 1.0 / total
+    middle, half = moment * each, limit * each
+    out[2], out[3], out[4] = middle, middle - half, middle + half
+    if out[3] > low or out[4] < high:
+        _walk(d, weights, kinks, limit, out)
+
+
+@njit(cache=True, error_model="numpy")
+def _walk(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
+    """Find borders that lie between the levels: go from the weighted median outwards, piece by piece."""
     _sort(d, weights, kinks)
     total = kinks[1].sum()
     middle, below = 0, kinks[1, 0]
     while 2.0 * below < total and middle < LEVELS - 1:
         middle += 1
         below += kinks[1, middle]
-    centre = kinks[0, middle]
     least = 0.0
     for k in range(LEVELS):
-        least += kinks[1, k] * abs(kinks[0, k] - centre)
-    out[2] = centre
-    if not np.isnan(limit):
-        out[3] = _border(kinks, middle, total - 2.0 * (below - kinks[1, middle]), limit - least, -1)
-        out[4] = _border(kinks, middle, 2.0 * below - total, limit - least, 1)
+        least += kinks[1, k] * abs(kinks[0, k] - kinks[0, middle])
+    out[3] = _border(kinks, middle, total - 2.0 * (below - kinks[1, middle]), limit - least, -1)
+    out[4] = _border(kinks, middle, 2.0 * below - total, limit - least, 1)
 
 
 @njit(cache=True, error_model="numpy")

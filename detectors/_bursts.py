@@ -24,6 +24,7 @@ from detectors._memory import (
     EXPOSURE_DAYS,
     F32,
     MARKS,
+    NOISE_LOG2,
     PAGES,
     STEP_S,
 )
@@ -73,11 +74,16 @@ def count_burst_row(f: F32, h: int) -> None:
         f[BURST_ROWS] += np.float32(1.0)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def noise_share(f: F32, position: float) -> float:
     """The share of the pages at this position among the marks that are noise, in (0, 1]."""
+    above = max(0.0, position - f[BURST_MARK]) / STEEPER
+    return float(exp2(f[NOISE_LOG2] * (1.0 + above)))
+
+
+@njit(cache=True, error_model="numpy")
+def look_at_bursts(d: F64, f: F32) -> None:
+    """Learn what the rows per page say by now."""
+    choose_burst_mark(d, f)
     rows = (PRIOR_ROWS * PRIOR_PAGES + f[BURST_ROWS]) / (PRIOR_PAGES + f[BURST_PAGES])
-    if rows <= NOISE_ROWS:
-        return 1.0
-    power = POWER * (1.0 + max(0.0, position - f[BURST_MARK]) / STEEPER)
-    return float(exp2(power * log2(NOISE_ROWS / rows)))
+    f[NOISE_LOG2] = min(POWER * log2(NOISE_ROWS / rows), 0.0)

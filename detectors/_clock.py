@@ -14,7 +14,7 @@ QUIET_S, QUIET_STEPS = 3_600.0, 3.0  # an alert closes after this long without a
 REPEAT_S, REPEAT_STEPS = 14_400.0, 12.0  # an alert that stays active pages again after this
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def tick(d: F64, now_s: float, step_s: float, learns: bool) -> None:  # noqa: FBT001 - kernels take no keywords
     """Advance the clock of a series to `now_s`; `step_s` > 0 is its sampling step, else it is estimated.
 

@@ -17,6 +17,6 @@ MARK = np.array([RATIO**h for h in range(MARKS)])
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def mark_position(odd: float) -> float:
-    """Where an oddness >= 1 stands among the marks, in [0, MARKS - 1)."""
-    return float(min(max(log2(odd) / LOG2_RATIO, 0.0), MARKS - 1.001))
+def position_of(odd: float) -> float:
+    """Where an oddness stands among the marks: 0 at the first, negative below it, at most MARKS - 1.001."""
+    return float(min(log2(max(odd, 1e-3)) / LOG2_RATIO, MARKS - 1.001))

@@ -47,9 +47,12 @@ BURST_MARK = 5  # mark at which the rows of bursts are counted, 0 = none yet, se
 BURST_ROWS = 6  # rows at or above it, fading
 BURST_PAGES = 7  # pages it would have opened, fading
 BURST_LENGTH = 8  # rows of the open burst
-RATIO = 9  # LEVELS: residual over scale at the last row
+PRIOR_LOG2 = 9  # log2 of the shared rate of pages at oddness 1 times its weight
+NOISE_LOG2 = 10  # log2 of the share of pages that are noise
+RATIO = 11  # LEVELS: residual over scale at the last row
 BUCKET_PEAK = RATIO + LEVELS  # BUCKETS: highest score per bucket, current one first
-SCALE = BUCKET_PEAK + BUCKETS  # LEVELS: mean |residual| ** p
+PEAK_BEFORE = BUCKET_PEAK + BUCKETS  # highest score of all buckets but the current one
+SCALE = PEAK_BEFORE + 1  # LEVELS: mean |residual| ** p
 BIN_ROWS = SCALE + LEVELS  # BINS: rows per bin of the level
 BIN_SCALE = BIN_ROWS + BINS  # BINS x LEVELS: the scale by bin
 ROWS_ABOVE = BIN_SCALE + BINS * LEVELS  # MARKS: rows at or above each mark
@@ -81,8 +84,11 @@ _FLOAT_FIELDS = {
     "burst_rows": (BURST_ROWS, 1),
     "burst_pages": (BURST_PAGES, 1),
     "burst_length": (BURST_LENGTH, 1),
+    "prior_log2": (PRIOR_LOG2, 1),
+    "noise_log2": (NOISE_LOG2, 1),
     "ratio": (RATIO, LEVELS),
     "bucket_peak": (BUCKET_PEAK, BUCKETS),
+    "peak_before": (PEAK_BEFORE, 1),
     "scale": (SCALE, LEVELS),
     "bin_rows": (BIN_ROWS, BINS),
     "bin_scale": (BIN_SCALE, BINS * LEVELS),
@@ -109,7 +115,7 @@ class Memory(NamedTuple):
 def empty(n: int) -> Memory:
     """Memory of n series nobody has seen."""
     memory = Memory(np.zeros((n, DOUBLES)), np.zeros((n, FLOATS), np.float32))
-    memory.floats[:, BUCKET_PEAK : BUCKET_PEAK + BUCKETS] = NEVER
+    memory.floats[:, BUCKET_PEAK : PEAK_BEFORE + 1] = NEVER
     memory.floats[:, BORDER] = np.nan
     return memory
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-_MANTISSA = (1 << 52) - 1
-_ONE = 1023 << 52
+_HALF_ROOT_BITS = 0x3FE6A09E667F3BCD  # sqrt(1/2): splits off an exponent that leaves [sqrt(1/2), sqrt(2))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -21,15 +20,12 @@ def log2(x: float) -> float:
     (3.0, -3.322)
     """
     bits = np.float64(x).view(np.int64)
-    exponent = (bits >> 52) - 1023
-    m = np.int64((bits & _MANTISSA) | _ONE).view(np.float64)
-    if m > 1.4142135623730951:
-        m *= 0.5
-        exponent += 1
-    # atanh series in s = (m - 1) / (m + 1), |s| < 0.172: the dropped term is below 2e-6
-    s = (m - 1.0) / (m + 1.0)
-    q = s * s
-    return exponent + s * (2.8853900817779268 + q * (0.9617966939259756 + q * 0.5770780163555854))
+    exponent = (bits - _HALF_ROOT_BITS) >> 52
+    m = np.int64(bits - (exponent << 52)).view(np.float64) - 1.0
+    # Chebyshev fit of log2(1 + m) / m, error of the logarithm below 4e-6
+    a = 1.442701799767525 + m * (-0.7212084675554207 + m * 0.47979388415541635)
+    b = -0.36641325938492814 + m * (0.31840711837577934 - m * 0.20685812421438926)
+    return float(exponent + m * (a + m * m * m * b))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -41,12 +37,11 @@ def exp2(x: float) -> float:
     """
     x = min(max(x, -1000.0), 1000.0)
     whole = np.floor(x + 0.5)
-    f = (x - whole) * 0.6931471805599453
-    # Taylor series to the fifth term on |f| < 0.347: the dropped term is below 3e-6
-    poly = 1.0 + f * (
-        1.0 + f * (0.5 + f * (0.16666666666666666 + f * (0.041666666666666664 + f * 0.008333333333333333)))
-    )
-    return float(poly * np.int64((np.int64(whole) + 1023) << 52).view(np.float64))
+    f = x - whole
+    # Chebyshev fit of 2 ** f, relative error below 4e-6
+    low = 1.0 + f * 0.6931210452034274
+    high = 0.24022349038021354 + f * (0.05592197584225338 + f * 0.009666368515338686)
+    return float((low + f * f * high) * np.int64((np.int64(whole) + 1023) << 52).view(np.float64))
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from detectors._base import F64
-from detectors._marks import LOG2_RATIO, LOG10_OF_2, MARK, mark_position
+from detectors._marks import LOG2_RATIO, LOG10_OF_2, MARK
 from detectors._memory import F32, MARKS, ROWS_ABOVE, ROWS_COUNTED
 from detectors._power import log2
 
@@ -23,13 +23,11 @@ FEW_ROWS = 6.0  # a mark reached less often is extrapolated
 REMEMBERED_ROWS = 2e6  # halved beyond: half of it is remembered, and floats still count exactly
 
 
-@njit(cache=True, error_model="numpy")
-def count_row(d: F64, f: F32, odd: float) -> None:
-    """Learn that a series had a row of this oddness."""
+@njit(cache=True, error_model="numpy", inline="always")
+def count_row(d: F64, f: F32, marks: int) -> None:
+    """Learn that a series had a row at or above the first `marks` marks."""
     d[ROWS_COUNTED] += 1.0
-    for h in range(MARKS):
-        if MARK[h] > odd:
-            break
+    for h in range(marks):
         f[ROWS_ABOVE + h] += np.float32(1.0)
     if d[ROWS_COUNTED] >= REMEMBERED_ROWS:
         d[ROWS_COUNTED] *= 0.5
@@ -37,18 +35,17 @@ def count_row(d: F64, f: F32, odd: float) -> None:
             f[ROWS_ABOVE + h] *= np.float32(0.5)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _log2_share(d: F64, f: F32, h: int) -> float:
     return float(log2((f[ROWS_ABOVE + h] + PRIOR[h]) / (d[ROWS_COUNTED] + PRIOR_ROWS)))
 
 
-@njit(cache=True, error_model="numpy")
-def surprise(d: F64, f: F32, odd: float) -> float:
-    """-log10 of the share of rows this odd on a series."""
+@njit(cache=True, error_model="numpy", inline="always")
+def surprise(d: F64, f: F32, odd: float, position: float) -> float:
+    """-log10 of the share of rows this odd on a series; `position` is that of the oddness among the marks."""
     if odd < 1.0:
         above = (f[ROWS_ABOVE] + PRIOR[0]) / (d[ROWS_COUNTED] + PRIOR_ROWS)
         return float(-LOG10_OF_2 * log2(1.0 - odd * (1.0 - above)))
-    position = mark_position(odd)
     top = int(position)
     if f[ROWS_ABOVE + top + 1] >= FEW_ROWS:
         low, high = _log2_share(d, f, top), _log2_share(d, f, top + 1)

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from detectors._band import band
 from detectors._base import F64, I64, State, Verdicts
-from detectors._bursts import choose_burst_mark
+from detectors._calibrate import learn_position, say
 from detectors._clock import tick
+from detectors._marks import position_of
 from detectors._memory import (
     BORDER,
     F32,
@@ -42,20 +43,17 @@ from detectors._memory import (
     grown,
     to_state,
 )
-from detectors._onset import is_onset
-from detectors._pages import count_page, odd_at, rarity
 from detectors._rows import check_rows, last_of, last_state
-from detectors._surprise import count_row, surprise
+from detectors._surprise import surprise
 from detectors.level import NAMES, RATES, follow, follow_mean, settle
-from detectors.rarity import NOT_AN_ONSET, rarity_threshold
+from detectors.rarity import rarity_threshold
 from detectors.scale import RATIO_LIMIT, bin_position, learn, loudness, write_weights
 
 __all__ = ["Bank", "rarity_threshold"]
 
+KERNELS = "e1df365a6f3c"  # digest of the files the kernel is made of: the compiled one is cached by this file's text
 PERSISTENCE = 1.5  # two rows in a row weigh this much over their mean
 WARM_ROWS = 50.0  # no opinion before
-LOOK_EVERY = 64.0  # rows between two looks at what moves slowly: the band's border, the mark of bursts
-BORDER_RARITY = rarity_threshold(1 / 30)  # the band ends where a page a month would open
 VALUE_LIMIT = 1e20  # larger values are taken for this: their powers would leave the range of floats
 
 
@@ -67,7 +65,7 @@ class Room(NamedTuple):
     verdict: F64  # (5,) rarity, surprise, expected, lower, upper of the row
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _oddness(d: F64, f: F32, x: float, weights: F64) -> float:
     """Mean ratio of residual to usual size over all followers."""
     limit = RATIO_LIMIT * loudness(f)
@@ -79,36 +77,26 @@ def _oddness(d: F64, f: F32, x: float, weights: F64) -> float:
     return total
 
 
-@njit(cache=True, error_model="numpy")
-def _learn(d: F64, f: F32, x: float, now_s: float, odd: float, position: float) -> None:  # noqa: PLR0917 - kernels take no keywords
-    if d[ROWS] >= WARM_ROWS:
-        count_row(d, f, odd)
-        count_page(d, f, now_s, odd)
-        if d[ROWS] % LOOK_EVERY == 0.0:
-            choose_burst_mark(d, f)
-            f[BORDER] = odd_at(d, f, BORDER_RARITY)
-    learn(d, f, x, position)
-    follow_mean(d, f)
-    follow(d, f, x)
-
-
-@njit(cache=True, error_model="numpy")
-def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room) -> None:  # noqa: FBT001, PLR0917 - same
+@njit(cache=True, error_model="numpy", inline="always")
+def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room) -> None:  # noqa: FBT001, PLR0917 - kernels take no keywords
     """Score one value of a series into `room.verdict`, then learn it."""
-    position = bin_position(d, f)
-    write_weights(f, position, room.weights)
-    z = _oddness(d, f, x, room.weights) if d[ROWS] >= WARM_ROWS else 0.0
-    odd = max(z, 0.5 * PERSISTENCE * (z + f[ODD]))
-    f[ODD] = z
+    place = bin_position(d, f)
     out = room.verdict
     out[:] = np.nan
     if d[ROWS] >= WARM_ROWS:
-        value = rarity(d, f, odd)
-        out[0] = value if is_onset(d, f, now_s, value) else value - NOT_AN_ONSET
-        out[1] = surprise(d, f, odd)
+        write_weights(f, place, room.weights)
+        z = _oddness(d, f, x, room.weights)
+        odd = max(z, 0.5 * PERSISTENCE * (z + f[ODD]))
+        f[ODD] = z
+        position = position_of(odd)
+        out[0], out[1] = say(d, f, now_s, position, odd)
         band(d, room.weights, room.kinks, f[BORDER], out)
+        if learns:
+            learn_position(d, f, now_s, position)
     if learns:
-        _learn(d, f, x, now_s, odd, position)
+        learn(d, f, x, place)
+        follow_mean(d, f)
+        follow(d, f, x)
     d[RECENT] += max(RATES[1], 1.0 / d[ROWS]) * (x - d[RECENT])
 
 
@@ -224,7 +212,7 @@ class Bank:
         d, f = self._memory.doubles[column], self._memory.floats[column]
         if d[ROWS] < WARM_ROWS:
             return dict.fromkeys(NAMES, math.nan)
-        return {name: surprise(d, f, float(f[RATIO + k])) for k, name in enumerate(NAMES)}
+        return {name: surprise(d, f, float(f[RATIO + k]), position_of(f[RATIO + k])) for k, name in enumerate(NAMES)}
 
     def accept(self, columns: NDArray[np.integer]) -> State:
         """Take the recent level of these columns as their normal one. Returns what it replaced, for `take_back`."""

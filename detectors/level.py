@@ -23,7 +23,7 @@ MEAN_RATE = 2e-4
 MAGNITUDE_RATE = 1e-4
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def follow(d: F64, f: F32, x: float) -> None:
     """Let all followers of a series learn x. Call after scoring it."""
     safe = 1.0 / d[ROWS]
@@ -32,7 +32,7 @@ def follow(d: F64, f: F32, x: float) -> None:
     f[MAGNITUDE] += max(MAGNITUDE_RATE, safe) * (abs(x) - f[MAGNITUDE])
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def follow_mean(d: F64, f: F32) -> None:
     """Learn mean and variance of the slow level of a series, as it was before the current row."""
     rate = max(MEAN_RATE, 1.0 / d[ROWS])

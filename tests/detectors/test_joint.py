@@ -36,3 +36,16 @@ def test_cutting_through_a_snapshot_changes_nothing() -> None:
 def test_a_foreign_snapshot_is_refused() -> None:
     with pytest.raises(ValueError, match="version"):
         Joint(2).restore({})
+
+
+def test_a_service_has_a_channel() -> None:
+    with pytest.raises(ValueError, match="channels must be >= 1"):
+        Joint(0)
+
+
+def test_an_incident_is_told_by_all_its_rows() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((6_000, 6))
+    values[5_000:5_020] += 3.0
+    said = Joint(6).update(np.arange(6_000) * 60_000, values)
+    assert (said.rarity[5_002:5_020, 0] > np.nanquantile(said.rarity, 0.99)).all()
