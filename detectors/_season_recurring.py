@@ -14,7 +14,7 @@ from numba import njit
 from detectors._season_bins import DAY_S
 from detectors._season_memory import TIMES, Season
 
-NEAR_S = 600.0  # deviations this near in the time of day are the same one, measured: more forgives real events
+NEAR_S = 300.0  # deviations this near in the time of day are the same one, measured: more forgives real events
 QUIET_S = 3_600.0  # a deviation goes on until it has been quiet this long
 ENOUGH = 3  # earlier days or weeks in a row
 LONGEST_GAP_DAYS = 3  # between two days of a daily streak: a weekend and a day

@@ -29,13 +29,14 @@ from detectors._season_memory import Season as Memory
 from detectors._season_recurring import recall
 
 RATIO = 1.25  # between neighbouring marks
-MARK = np.array([RATIO**h for h in range(MARKS)])
+FIRST_MARK = 0.64  # of the usual reach: ordinary rows lie on both sides of it
+MARK = FIRST_MARK * np.array([RATIO**h for h in range(MARKS)])
 MARK_LOG2 = math.log2(RATIO)
 LOG10_OF_2 = math.log10(2.0)
 PRIOR_ROWS = 100.0  # weight of the shared tail, chosen like its share and slope
-PRIOR_SHARE = 0.05  # of rows at or beyond the edges
+PRIOR_SHARE = 0.2  # of rows at or beyond the first mark
 PRIOR_SLOPE = 4.0
-PRIOR_ABOVE = PRIOR_ROWS * PRIOR_SHARE * MARK**-PRIOR_SLOPE
+PRIOR_ABOVE = PRIOR_ROWS * PRIOR_SHARE * (MARK / FIRST_MARK) ** -PRIOR_SLOPE
 FEW_ROWS = 8.0  # a mark reached less often is extrapolated
 ROWS_REMEMBERED = 2e6
 STEP_REACH = 1.1  # one distance of rows moves the sampling step by this factor at most
@@ -66,9 +67,9 @@ def _share(above: F32, counted: float, h: int) -> float:
 @njit(cache=True, error_model="numpy")
 def _surprise(above: F32, counted: float, odd: float) -> float:
     """-log10 of the share of rows of a series this odd for their time."""
-    if odd < 1.0:
-        return -LOG10_OF_2 * log2(1.0 - odd * (1.0 - _share(above, counted, 0)))
-    position = log2(odd) / MARK_LOG2
+    if odd < FIRST_MARK:
+        return -LOG10_OF_2 * log2(1.0 - odd / FIRST_MARK * (1.0 - _share(above, counted, 0)))
+    position = log2(odd / FIRST_MARK) / MARK_LOG2
     top = int(min(position, MARKS - 2.0))
     while top > 0 and above[top + 1] < FEW_ROWS:
         top -= 1
