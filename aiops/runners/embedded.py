@@ -202,7 +202,8 @@ class Embedded:
                 self._failed("delivery", error)
                 wait_s = self._pace.store_s
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._outbox_filled.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._outbox_filled.wait()
             self._outbox_filled.clear()
 
     async def _report(self) -> None:
@@ -216,11 +217,13 @@ class Embedded:
     async def _cycles(self, stop: asyncio.Event) -> None:
         # Alerts that wait in the inbox of a first start must not be grouped before it is known who calls whom.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._graph_read.wait(), FIRST_GRAPH_S)
+            async with asyncio.timeout(FIRST_GRAPH_S):
+                await self._graph_read.wait()
         while not stop.is_set():
             item: _Arrived | Ranked | None = None
             with suppress(TimeoutError):
-                item = await asyncio.wait_for(self._queue.get(), self._pace.tick_s)
+                async with asyncio.timeout(self._pace.tick_s):
+                    item = await self._queue.get()
             started = perf_counter()
             outcome = await self._cycle(item)
             await self._save(outcome, stop)
@@ -330,7 +333,8 @@ class Embedded:
             if stop.is_set():
                 raise StoreError("stopped with a cycle that could not be saved; it will be done again")
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await stop.wait()
             wait_s = min(2 * wait_s, self._pace.longest_store_s)
         if cycle.snapshots:
             self._telemetry.snapshot_taken()
@@ -374,8 +378,12 @@ class Embedded:
 
     async def _end(self, tasks: Sequence[asyncio.Task[None]], ending: Sequence[asyncio.Task[None]]) -> list[Exception]:
         """Stop the readers at once, let the cycle and the requests under way finish, then save a last time."""
-        for task in tasks:
-            task.cancel()
+        left: set[asyncio.Task[None]] = {task for task in tasks if not task.done()}
+        while left:
+            # More than once: a wait that ends just as it is cancelled may lose the cancel (`wait_for` before 3.12).
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=self._pace.tick_s)
         await asyncio.gather(*tasks, return_exceptions=True)
         ended = await asyncio.gather(*ending, return_exceptions=True)
         await self._delivery.close()

@@ -267,3 +267,21 @@ def outcome(path: Path) -> tuple[list[bytes], list[str]]:
     keys = [key for (key,) in store._rows("SELECT key FROM outbox ORDER BY key")]
     store.close()
     return incidents, keys
+
+
+def saved_incidents(path):
+    store = SqliteStore(path, read_only=True)
+    incidents = store.incidents()
+    store.close()
+    return incidents
+
+
+def bare(incidents):
+    """Without the detectors' words, which speak of the end of a batch."""
+    return [
+        replace(i, anomalies=tuple(replace(a, detectors=(), explanation="") for a in i.anomalies)) for i in incidents
+    ]
+
+
+def alert(name="a1", time_ms=END_MS, service="cart", status="firing", source="alertmanager"):
+    return Event(name, time_ms, service, "alert", "too slow", source=source, status=status)

@@ -1,0 +1,85 @@
+"""Shards and pieces: what is learnt, what is told, and when."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aiops.model import Block, Event
+from aiops.pipeline import ROWS, Pipeline, Shard, pieces
+from aiops.sources import Batch
+from aiops.triage import Triage
+from tests.runners._world import FAULT, SERIES, Feed, row_ms, shop_values
+
+
+def batch_of(feed, start, end, *, history=False):
+    ids = np.array([feed.table.add(*one) for one in SERIES], np.int32)
+    times = np.array([row_ms(row) for row in range(start, end)])
+    return Batch(row_ms(end - 1), (Block(times, ids, feed.values[start:end]),), history=history)
+
+
+def taught():
+    feed = Feed(shop_values())
+    shard = Shard(feed)
+    assert shard.feed(batch_of(feed, 0, 720, history=True)) == []
+    return feed, shard
+
+
+def test_history_teaches_and_raises_nothing():
+    feed = Feed(shop_values(faults=[slice(400, 420)]))
+    assert Shard(feed).feed(batch_of(feed, 0, 500, history=True)) == []
+
+
+def test_rows_told_before_are_learnt_in_silence_also_inside_a_block():
+    feed, shard = taught()
+    feed.values[722:728], feed.values[FAULT] = [2.0, 1.5], [200.0, 150.0]
+    shard.told_ms = row_ms(735)
+    found = shard.feed(batch_of(feed, 720, 820))
+    assert {a.started_ms for a in found} == {row_ms(FAULT.start)}
+    assert shard.detection.last_ms == shard.told_ms == row_ms(819)
+
+
+def test_rows_seen_before_are_dropped_from_history_too():
+    feed, shard = taught()
+    shard.feed(batch_of(feed, 720, 740))
+    shard.feed(batch_of(feed, 730, 745))
+    times, _ = shard.history.window(row_ms(719), row_ms(900))
+    assert times.tolist() == [row_ms(row) for row in range(720, 745)]
+
+
+def test_forgetting_starts_cold():
+    feed, shard = taught()
+    shard.forget()
+    assert shard.detection.last_ms < 0
+    assert len(shard.history.window(-(2**62), 2**62)[0]) == 0
+    assert shard.name == feed.name
+
+
+def test_pieces_are_of_a_size_and_the_last_one_has_position_and_events():
+    feed = Feed(shop_values())
+    whole = batch_of(feed, 0, 2 * ROWS + 5, history=True)
+    event = Event("e", 5, "db", "deploy")
+    cut = pieces(Batch(whole.position + 7, whole.blocks, (event,), history=True))
+    assert [len(p.blocks[0].times) for p in cut] == [ROWS, ROWS, 5]
+    assert [p.position for p in cut] == [row_ms(ROWS - 1), row_ms(2 * ROWS - 1), whole.position + 7]
+    assert [p.events for p in cut] == [(), (), (event,)]
+    assert all(p.history for p in cut)
+    assert np.array_equal(np.concatenate([p.blocks[0].values for p in cut]), whole.blocks[0].values)
+
+
+def test_a_batch_without_rows_is_one_piece():
+    batch = Batch(5, events=(Event("e", 5, "db", "deploy"),))
+    assert pieces(batch) == [batch]
+
+
+def test_items_are_told_in_time_order_and_not_before_what_has_passed():
+    pipeline = Pipeline([], Triage())
+    told = []
+    alerts = [Event(f"a{t}", t, f"s{t}", "alert", status="firing") for t in (9_000, 1_000, 5_000)]
+
+    def muted(time_ms):
+        told.append((time_ms, pipeline.triage._state.now_ms))
+        return ""
+
+    pipeline.take(alerts, 8_000, lambda *_: None, after_ms=4_000, muted=muted)
+    assert told == [(1_000, 4_000), (5_000, 5_000), (9_000, 8_000)]
+    assert pipeline.triage._state.now_ms == 8_000
