@@ -1,8 +1,8 @@
 """Oddness -> surprise: by how many of this series' own rows were as odd.
 
 Rows at or above each mark are counted for as long as the series lives (a million rows, then halved). Between marks
-the share of rows is a power law. Beyond the highest mark that enough rows have reached the law goes on with the slope
-it had over the last two marks there, at least the slope all series share: a light tail stays light.
+the share of rows is a power law. Beyond the highest mark that enough rows have reached the law goes on with a slope
+that grows as it grew over the last marks there, and is at least the slope all series share: a light tail stays light.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def surprise(d: F64, f: F32, odd: float, position: float) -> float:
         top -= 1
     base = _log2_share(d, f, top)
     slope = PRIOR_SLOPE * LOG2_RATIO
-    if top > 0:
-        slope = max(slope, _log2_share(d, f, top - 1) - base)
+    if top > 1:
+        before, last = _log2_share(d, f, top - 1), _log2_share(d, f, top - 2)
+        slope = max(slope, 2.0 * (before - base) - max(last - before, 0.0), before - base)
     return float(-LOG10_OF_2 * (base - (position - top) * slope))

@@ -196,6 +196,31 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
 """All checks that hold for any data; noise has a check of its own."""
 
 
+NOISES: dict[str, Callable[[np.random.Generator, tuple[int, int]], F64]] = {
+    "gaussian": lambda rng, shape: rng.standard_normal(shape),
+    "student_t3": lambda rng, shape: rng.standard_t(3, shape),
+    "poisson": lambda rng, shape: rng.poisson(0.5, shape).astype(np.float64),
+    "log_normal": lambda rng, shape: rng.lognormal(0.0, 1.0, shape),
+}
+"""Plain noise with light and heavy, whole-numbered and one-sided tails."""
+
+
+def surprise_shares(make: Make, noise: str, step_s: int, rows: int = 500_000, n: int = 6) -> dict[int, float]:
+    """Share of rows of plain noise at surprise k or more over 10 ** -k, for k = 2 to 5; 1 is what the word promises."""
+    values = NOISES[noise](np.random.default_rng(7), (rows, n))
+    said = make(n).update(np.arange(rows, dtype=np.int64) * step_s * 1_000, values).surprise
+    return {k: float((said >= k).mean()) * 10.0**k for k in (2, 3, 4, 5)}
+
+
+def check_surprise_means_what_it_says(make: Make, noise: str, step_s: int, rows: int = 500_000) -> None:
+    """On plain noise surprise k comes 10 ** -k of the time, within 3x, for k = 2 to 5.
+
+    Only for detectors that judge values; one that judges absence is never surprised by noise.
+    """
+    for k, share in surprise_shares(make, noise, step_s, rows).items():
+        assert 1 / 3 <= share <= 3.0, f"surprise {k} comes {share:.2f} times as often as it says on {noise} noise"
+
+
 def check_all(make: Make) -> None:
     """Run every check. Raises AssertionError at the first that fails."""
     for check in CHECKS:

@@ -5,7 +5,7 @@ import pytest
 
 from detectors import DETECTORS, Bank, Scores, Verdicts
 from detectors._base import State
-from detectors.checks import CHECKS, Make, check_all
+from detectors.checks import CHECKS, NOISES, Make, check_all, check_surprise_means_what_it_says
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -54,3 +54,14 @@ class Hoarder(Bank):
 def test_a_broken_detector_is_caught(broken: type) -> None:
     with pytest.raises((AssertionError, ValueError)):
         check_all(broken)
+
+
+@pytest.mark.parametrize("step_s", [1, 15, 300])
+@pytest.mark.parametrize("noise", sorted(NOISES))
+def test_the_surprise_of_the_bank_is_its_share_on_plain_noise(noise: str, step_s: int) -> None:
+    check_surprise_means_what_it_says(Bank, noise, step_s)
+
+
+def test_a_detector_that_is_never_surprised_is_caught() -> None:
+    with pytest.raises(AssertionError, match=r"surprise 2 comes 0\.00 times as often"):
+        check_surprise_means_what_it_says(Credulous, "gaussian", 15, rows=1_000)
