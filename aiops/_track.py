@@ -70,6 +70,7 @@ class Track:
     last_out_ms: int = 0
     back_ms: int = 0
     seen_ms: int = 0
+    earlier_ms: tuple[int, ...] = ()
 
     def step(self, row: Row, signal: Signal, rules: TrackRules) -> News:
         """Take one row and tell what is new about the deviation."""

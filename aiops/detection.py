@@ -8,23 +8,23 @@ days or weeks, and is no larger than then, is the season's: it is forgiven, coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops._explain import at_this_hour, explanation
+from aiops._told import Told
 from aiops._track import Row, Track, TrackRules, Went, matters, way
 from aiops.model import F64, I64, Anomaly, Block, SeriesKey, Signal
 from aiops.series import SeriesTable, anomaly_id
-from aiops.words import clock, how_rare, quantity
 from detectors.absence import Absence
 from detectors.bank import Bank
 from detectors.rarity import level_rarity, rarity_threshold
-from detectors.season import Forgiven, Season, reached
+from detectors.season import Forgiven, Season
 
 ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
-NARROW = 0.2  # chosen: a usual range within this share of its middle is said as one number
 BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, it is the source that is gone
 
 
@@ -53,6 +53,26 @@ class Watched:
     series: SeriesKey
     signal: Signal
     track: Track
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """When a deviation began that people were told of."""
+
+    series: SeriesKey
+    signal: Signal
+    started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What a detection is in the middle of: small, saved with every cycle.
+
+    `told` holds what was told since the last snapshot; the rest is in the snapshot.
+    """
+
+    tracks: tuple[Watched, ...] = ()
+    told: tuple[Start, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +113,7 @@ class Detection:
         self._evidence = rarity_threshold(self.rules.evidence_budget_per_30d / 30)
         self._thresholds = np.zeros(0)
         self._tracks: dict[int, Track] = {}
+        self._told = Told()
 
     def learn(self, block: Block) -> None:
         """Teach the detectors without raising anything: history, or what was already told before a restart."""
@@ -126,20 +147,25 @@ class Detection:
             found += self._follow(column, rows, missing[:, column])
         return sorted(found, key=lambda a: (a.updated_ms, a.id))
 
-    def active(self) -> list[Watched]:
-        """The deviations being watched; small, saved with every cycle."""
-        return [
-            Watched(self.table.key(column), self.table.signal(column), track)
-            for column, track in sorted(self._tracks.items())
-        ]
+    def active(self) -> Active:
+        """What is under way, and what a snapshot does not have yet."""
+        table, tracks = self.table, sorted(self._tracks.items())
+        return Active(
+            tuple(Watched(table.key(column), table.signal(column), track) for column, track in tracks),
+            tuple(Start(table.key(column), table.signal(column), start) for column, start in self._told.fresh),
+        )
 
-    def resume(self, saved: Sequence[Watched]) -> None:
-        """Go on watching what `active` gave before a restart, also what has not been seen again yet."""
+    def resume(self, saved: Active) -> None:
+        """Go on with what `active` gave before a restart, also with series that have not been seen again yet."""
         self._tracks = {}
-        for one in saved:
+        for one in saved.tracks:
             column = self.table.add(one.series, one.signal)
             if column >= 0:
                 self._tracks[column] = replace(one.track, column=column)
+        for start in saved.told:
+            column = self.table.add(start.series, start.signal)
+            if column >= 0:
+                self._told.note(column, start.started_ms)
 
     def border_scores(self) -> F64:
         """How many times rarer than its budget each series' latest row is, (n,); 1.0 = border, NaN = no opinion."""
@@ -149,15 +175,18 @@ class Detection:
         return np.asarray(10.0 ** np.clip(over, -3.0, 3.0))
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
-        """The memory of all detectors as named arrays."""
+        """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
+        parts |= {"told": self._told.to_arrays()}
+        self._told.saved()
         state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
         return state | {"last_ms": np.array([self.last_ms])}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Take up a snapshot. Raises ValueError when its layout is not ours."""
         for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
-            part.restore({k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")})
+            part.restore(_part(state, name))
+        self._told.from_arrays(_part(state, "told"))
         self.last_ms = int(state["last_ms"][0])
 
     # -- inside
@@ -204,6 +233,8 @@ class Detection:
                     continue
                 self._tracks[column] = track
             news = track.step(row, signal, self.rules.track)
+            if news == "opened":
+                track.earlier_ms = self._told.note(column, track.started_ms)
             if news in ("opened", "updated", "closed"):
                 usual = self._usual.lower[i, column], self._usual.upper[i, column]
                 yield self._anomaly(track, row.time_ms, track.ended_ms() if news == "closed" else None, usual)
@@ -264,26 +295,8 @@ class Detection:
             rarity=track.rarity,
             detectors=track.detectors,
         )
-        return replace(anomaly, explanation=_explanation(anomaly) + _at_this_hour(anomaly.unit, *usual))
+        return replace(anomaly, explanation=explanation(anomaly, track.earlier_ms, at_this_hour(signal.unit, *usual)))
 
 
-def _at_this_hour(unit: str, lower: float, upper: float) -> str:
-    """What the season's band says of this time; "" when it has no opinion."""
-    low, high = reached(lower, upper)
-    if not np.isfinite(low):
-        return ""
-    if high - low <= NARROW * abs(low + high):
-        return f"; usually {quantity(0.5 * (low + high), unit)} at this hour"
-    return f"; usually {quantity(low, unit)} to {quantity(high, unit)} at this hour"
-
-
-def _explanation(anomaly: Anomaly) -> str:
-    """Why this was said to be odd, in one sentence."""
-    since = f"since {clock(anomaly.started_ms)}"
-    if anomaly.went == "absent":
-        return f"no samples {since}; gaps this long are rarer than once in a thousand samples here"
-    band = f"{quantity(anomaly.lower, anomaly.unit)} to {quantity(anomaly.upper, anomaly.unit)}"
-    side = "above" if anomaly.went == "up" else "below"
-    spoke = [name for name, surprise in anomaly.detectors if surprise >= 2.0][:3]
-    heard = f"; spoke: {', '.join(spoke)}" if spoke else ""
-    return f"{side} the usual {band} {since}; {how_rare(anomaly.rarity)} on this series{heard}"
+def _part(state: dict[str, NDArray[np.generic]], name: str) -> dict[str, NDArray[np.generic]]:
+    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}

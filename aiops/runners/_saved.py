@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aiops.detection import Watched
+from aiops.detection import Active
 from aiops.errors import StoreError
 from aiops.model import Event, Notification, SeriesKey, Signal
 from aiops.pipeline import Pipeline, Shard
@@ -136,7 +136,7 @@ class Saver:
                 shard.forget()
         if (tracks := self.store.state(f"tracks:{shard.name}")) is not None:
             try:
-                shard.detection.resume(decode(tracks, list[Watched]))
+                shard.detection.resume(decode(tracks, Active))
             except StoreError as error:
                 log.warning("deviations under way are forgotten source=%s reason=%s", shard.name, error)
             else:

@@ -1,0 +1,122 @@
+"""Why a deviation was told: what a person woken by it asks first, in one sentence each.
+
+Which band it left and since when; how rare that is; how often it has happened before, and at this hour; which parts of
+the bank spoke; what would have kept it silent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from aiops._told import REMEMBERED
+from aiops.model import Anomaly
+from aiops.words import clock, how_rare, plain, quantity
+from detectors.season import reached
+
+DAY_MS = 86_400_000
+REMEMBERED_DAYS = 30
+SAME_HOUR_MS = 1_800_000  # half an hour either way is "at this hour"
+SPOKE = 2.0  # surprise from which a part of the bank is said to have spoken: once in a hundred samples
+SILLIEST_BUDGET = 1e-4  # pages in 30 days; nobody sets a smaller one, so it is not offered
+NARROW = 0.2  # chosen: a usual range within this share of its middle is said as one number
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
+def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "") -> str:
+    """All that is to be said of an anomaly.
+
+    Parameters
+    ----------
+    earlier_ms : starts of earlier anomalies of this series, unix ms, any order
+    usual : what the season expects at this hour, see `at_this_hour`; "" = it does not know
+
+    Examples
+    --------
+    >>> from aiops.model import SeriesKey
+    >>> key = SeriesKey("latency_p95", "cart")
+    >>> odd = Anomaly("a", key, "latency", "s", "up", True, 40 * DAY_MS, 0, None, 1.9, 0.2, 0.15, 0.31, 5.0, 2.5)
+    >>> explanation(odd, [39 * DAY_MS, 20 * DAY_MS + 7_200_000, 5 * DAY_MS])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    'above the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; rarer than once in 90 days on this series; third time in
+     30 days, the second at this hour; silent with min_absolute above 1.7 s or page_budget_per_30d below 0.095'
+    """
+    if anomaly.went == "absent":
+        parts = [
+            f"no samples since {clock(anomaly.started_ms)}",
+            "gaps this long are rarer than once in a thousand samples here",
+            recurrence(anomaly.started_ms, earlier_ms),
+        ]
+        return "; ".join(part for part in parts if part)
+    band = f"{quantity(anomaly.lower, anomaly.unit)} to {quantity(anomaly.upper, anomaly.unit)}"
+    side = "above" if anomaly.went == "up" else "below"
+    parts = [
+        f"{side} the usual {band} since {clock(anomaly.started_ms)}",
+        usual,
+        f"{how_rare(anomaly.rarity)} on this series",
+        recurrence(anomaly.started_ms, earlier_ms),
+        _spoke(anomaly),
+        silenced_by(anomaly),
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def recurrence(started_ms: int, earlier_ms: Sequence[int]) -> str:
+    """How often this has happened in the last 30 days, and how often at this time of day; "" for the first time.
+
+    >>> recurrence(10 * DAY_MS, [9 * DAY_MS, 8 * DAY_MS + 600_000])
+    'third time in 30 days, always at this hour'
+    >>> recurrence(10 * DAY_MS, [])
+    ''
+    """
+    recent = [t for t in earlier_ms if 0 < started_ms - t <= REMEMBERED_DAYS * DAY_MS]
+    if not recent:
+        return ""
+    same = sum(1 for t in recent if _apart_ms(t, started_ms) <= SAME_HOUR_MS)
+    at_least = "at least the " if len(recent) >= REMEMBERED else ""
+    times = f"{at_least}{_ordinal(len(recent) + 1)} time in {REMEMBERED_DAYS} days"
+    if same == len(recent):
+        return f"{times}, always at this hour"
+    return f"{times}, the {_ordinal(same + 1)} at this hour" if same else times
+
+
+def silenced_by(anomaly: Anomaly) -> str:
+    """What setting would have kept an anomaly silent, named as the configuration names it."""
+    deviation = abs(anomaly.value - anomaly.expected)
+    silencers = [f"min_absolute above {quantity(deviation, anomaly.unit)}"] if math.isfinite(deviation) else []
+    budget = REMEMBERED_DAYS * 10.0**-anomaly.rarity
+    if budget > SILLIEST_BUDGET:
+        name = "page_budget_per_30d" if anomaly.pages else "evidence_budget_per_30d"
+        silencers.append(f"{name} below {plain(float(f'{budget:.2g}'))}")
+    return f"silent with {' or '.join(silencers)}" if silencers else ""
+
+
+def at_this_hour(unit: str, lower: float, upper: float) -> str:
+    """What the season's band says of this time; "" when it has no opinion.
+
+    >>> at_this_hour("s", 0.3, 0.31), at_this_hour("s", 0.1, 0.7)
+    ('usually 0.305 s at this hour', 'usually 0.178 s to 0.622 s at this hour')
+    """
+    low, high = reached(lower, upper)
+    if not math.isfinite(low):
+        return ""
+    if high - low <= NARROW * abs(low + high):
+        return f"usually {quantity(0.5 * (low + high), unit)} at this hour"
+    return f"usually {quantity(low, unit)} to {quantity(high, unit)} at this hour"
+
+
+def _spoke(anomaly: Anomaly) -> str:
+    names = [name for name, surprise in anomaly.detectors if surprise >= SPOKE][:3]
+    return f"detectors that spoke: {', '.join(names)}" if names else ""
+
+
+def _apart_ms(one_ms: int, other_ms: int) -> int:
+    apart = abs(one_ms - other_ms) % DAY_MS
+    return min(apart, DAY_MS - apart)
+
+
+def _ordinal(number: int) -> str:
+    if number <= len(_ORDINALS):
+        return _ORDINALS[number - 1]
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return f"{number}{ending}"
