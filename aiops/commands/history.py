@@ -22,8 +22,8 @@ from aiops.graphs.merged import GraphKeeper
 from aiops.graphs.metrics import metrics_graphs
 from aiops.history import History
 from aiops.model import Event
-from aiops.pipeline import Pipeline, Shard
-from aiops.runners.replay import ROWS, Replay, Replayed
+from aiops.pipeline import ROWS, Pipeline, Shard
+from aiops.runners.replay import Replay, Replayed
 from aiops.series import SeriesTable
 from aiops.sources import Batch
 from aiops.sources.prometheus import PrometheusSource
@@ -67,8 +67,8 @@ def run_replay(
     settings = config.load(settings_file) if settings_file else config.Settings()
     base = settings_file.parent if settings_file else Path()
     if file is not None:
-        if prometheus or start or end:
-            raise InputError("--file excludes --prometheus, --start and --end")
+        if prometheus or start or end or save:
+            raise InputError("--file excludes --prometheus, --start, --end and --save")
         result = asyncio.run(_of_file(file, settings, base))
     else:
         period = _period(start, end)

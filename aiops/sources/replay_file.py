@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,20 @@ class ReplayFile:
         self.name, self.step_s = head.name or path.name, head.step_s or 60.0
 
     async def read(self, after: int | None) -> AsyncIterator[Batch]:
-        """Yield one batch per frame; rows up to `after` are left out."""
-        position = after if after is not None else -(2**62)
+        """Yield one batch per block, with the events that stand before it; rows up to `after` are left out."""
+        position, events = after if after is not None else -(2**62), list[Event]()
         for frame in read_replay(self.path):
             if isinstance(frame, Event):
-                position = max(position, frame.time_ms)
-                yield Batch(position, events=(frame,))
-            elif len(frame.block.times) and frame.block.times[-1] > position:
-                position = int(frame.block.times[-1])
-                yield Batch(position, (self._numbered(frame),))
+                events.append(frame)
+                continue
+            block = self._numbered(frame)
+            first = int(np.searchsorted(block.times, position, side="right"))
+            if first < len(block.times):
+                position = int(block.times[-1])
+                yield Batch(position, (Block(block.times[first:], block.ids, block.values[first:]),), tuple(events))
+                events = []
+        if events:
+            yield Batch(max(position, *(e.time_ms for e in events)), events=tuple(events))
 
     def _numbered(self, frame: ReplayBlock) -> Block:
         pairs = zip(frame.keys, frame.signals, strict=True)
@@ -51,7 +57,7 @@ class ReplayFile:
 async def saved_to(
     path: Path, batches: AsyncIterator[Batch], table: SeriesTable, *, name: str, step_s: float, events: list[Event]
 ) -> AsyncIterator[Batch]:
-    """Pass batches on and write them, and then the events, to a replay file.
+    """Pass batches on and write the events and them to a replay file.
 
     The file appears when all batches have come; until then it has `.part` at its end. History is not written.
 
@@ -59,28 +65,45 @@ async def saved_to(
     ------
     InputError : the file cannot be written
     """
-    frames: queue.Queue[ReplayBlock | Event | None] = queue.Queue(FRAMES_WAITING)
+    frames: queue.Queue[ReplayBlock | Event | Exception | None] = queue.Queue(FRAMES_WAITING)
 
     def written() -> Iterator[ReplayBlock | Event]:
         while (frame := frames.get()) is not None:
+            if isinstance(frame, Exception):
+                raise frame
             yield frame
 
     writing = asyncio.create_task(asyncio.to_thread(write_replay, path, written(), name=name, step_s=step_s))
+    last: Exception | None = _StoppedEarly()
     try:
         for event in sorted(events, key=lambda e: (e.time_ms, e.id, e.status)):
             await _put(frames, event, writing)
         async for batch in batches:
-            for block in () if batch.history else batch.blocks:
-                keys, signals = zip(*((table.key(int(i)), table.signal(int(i))) for i in block.ids), strict=True)
-                await _put(frames, ReplayBlock(block, keys, signals), writing)
+            for frame in _frames(batch, table):
+                await _put(frames, frame, writing)
             yield batch
+        last = None
     finally:
-        await _put(frames, None, writing)
-        await writing
+        await _put(frames, last, writing)
+        with suppress(_StoppedEarly):
+            await writing
+
+
+class _StoppedEarly(Exception):
+    """Ends the writer without a file: half a period must not look like a whole one."""
+
+
+def _frames(batch: Batch, table: SeriesTable) -> Iterator[ReplayBlock | Event]:
+    yield from batch.events
+    for block in () if batch.history else batch.blocks:
+        pairs = [(table.key(int(i)), table.signal(int(i))) for i in block.ids]
+        yield ReplayBlock(block, tuple(key for key, _ in pairs), tuple(signal for _, signal in pairs))
 
 
 async def _put(
-    frames: queue.Queue[ReplayBlock | Event | None], frame: ReplayBlock | Event | None, writing: asyncio.Task[int]
+    frames: queue.Queue[ReplayBlock | Event | Exception | None],
+    frame: ReplayBlock | Event | Exception | None,
+    writing: asyncio.Task[int],
 ) -> None:
     """Hand a frame to the writer; raises what ended the writer if it has ended."""
     while True:
