@@ -53,6 +53,9 @@ lock: ## choose new exact versions for tests (needs uv)
 docs: $(VENV)/.dev ## write the pages that are generated from the code
 	$(BIN)/python -m aiops.reference docs/settings.md
 
+# numba would run old code of a kernel that only calls an edited one; the folder is named by all of them.
+bench-%: export NUMBA_CACHE_DIR = $(CURDIR)/build/kernels/$(shell cat $$(find detectors rca aiops/sources -name '*.py' | sort) | cksum | cut -d' ' -f1)
+
 bench-core: $(VENV)/.dev ## figures of the main job
 	$(BIN)/python tests/benchmarks/bench_core.py
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 
-import detectors
+from aiops._kernel_cache import are_compiled
 from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS
+from rca.deviation import compile_kernel as compile_ranking_kernel
 
 log = logging.getLogger(__name__)
-
-
-def are_compiled() -> bool:
-    """Tell whether an earlier start left compiled kernels behind."""
-    return any((Path(detectors.__file__).parent / "__pycache__").glob("*.nbi"))
 
 
 def compile_kernels() -> None:
@@ -26,3 +21,4 @@ def compile_kernels() -> None:
     for kind in DETECTORS.values():
         kind(1).update(np.array([0, 60_000]), np.zeros((2, 1)))
     compile_push_kernels()
+    compile_ranking_kernel()

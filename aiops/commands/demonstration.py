@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from aiops import config
-from aiops._kernels import are_compiled
+from aiops._kernel_cache import are_compiled
 from aiops.app import Service, build
 from aiops.commands._progress import progress_bar
 from aiops.commands.service import until_signal
