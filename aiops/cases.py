@@ -125,10 +125,8 @@ def _on_grid(grid: I64, times: I64, values: F64, step_ms: int) -> F64:
 
 def _near(columns: Sequence[SeriesKey], incident: Incident, graph: ServiceGraph) -> list[int]:
     known = [s for s in incident.services if s in graph]
-    if not known:
-        return list(range(min(len(columns), MAX_COLUMNS)))
-    hops = _hops(graph, known)
-    near = {s for s, hop in hops.items() if hop <= NEAR_HOPS} | set(incident.services)
+    hops = _hops(graph, known) | dict.fromkeys(incident.services, 0)
+    near = {s for s, hop in hops.items() if hop <= NEAR_HOPS} if known else {k.service for k in columns}
     # A machine or database that no trace names has no place in the graph, but may well be the cause.
     wanted = [i for i, k in enumerate(columns) if k.service in near or k.service not in graph]
     wanted.sort(key=lambda i: (hops.get(columns[i].service, NEAR_HOPS + 1), i))
