@@ -89,6 +89,7 @@ def build(
     *,
     base: Path = Path(),
     wall: Callable[[], float] = time.time,
+    steady: Callable[[], float] = time.monotonic,
     opened: Callable[[Incident], None] | None = None,
 ) -> Service:
     """Build the service.
@@ -97,6 +98,7 @@ def build(
     ----------
     base : folder that relative file names in the settings start from
     wall : unix seconds
+    steady : seconds that nobody sets
     opened : told of each incident that is saved, new or changed
 
     Raises
@@ -106,7 +108,7 @@ def build(
     """
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
     store = SqliteStore(base / settings.store.path)
-    clock = EventClock(wall)
+    clock = EventClock(wall, steady)
     packs = all_packs(settings)
     shards, graphs, push = [], list(_static_graphs(settings, base)), None
     if settings.push.enabled:

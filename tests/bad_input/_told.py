@@ -22,6 +22,7 @@ notifiers:
   - {{kind: webhook, name: test, url: '{webhook}'}}
 """
 _ISLANDS = 40
+_started: dict[str, str] = {}
 
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
 Labels = tuple[tuple[str, str], ...]
@@ -39,13 +40,13 @@ def settings(folder: Path, receiver: WebhookReceiver) -> str:
 
 
 def alert(service: str, *, ended: bool = False, **labels: str) -> dict[str, Any]:
-    """An Alertmanager payload with one alert."""
-    start = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    """An Alertmanager payload with one alert, which began when it was first asked for."""
+    start = _started.setdefault(service, _now())
     named = {"alertname": "Failing", "service": service, "severity": "critical"} | labels
     status = "resolved" if ended else "firing"
     one = {"status": status, "labels": named, "annotations": {}, "startsAt": start, "fingerprint": f"of-{service}"}
     if ended:
-        one["endsAt"] = start
+        one["endsAt"] = _now()
     return {"version": "4", "groupKey": "{}", "status": status, "receiver": "aiops", "alerts": [one]}
 
 
@@ -90,6 +91,10 @@ def opened(receiver: WebhookReceiver) -> list[str]:
         if taken.body["reason"] == "opened"
         for s in taken.body["incident"]["services"]
     ]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def now_ms() -> int:
