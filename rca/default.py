@@ -18,6 +18,7 @@ from rca.opinion import Opinion
 from rca.per_request import skipped_calls
 from rca.silence import silence
 from rca.suspects import Trial, ranking
+from rca.timeouts import timeouts
 from rca.unseen import unseen
 from rca.view import view, with_graph
 from rca.witnesses import logs, moves_alike, network_gap, own_errors, own_families, own_share, own_time, traversal
@@ -49,6 +50,7 @@ ADVOCATES: dict[str, tuple[float, Advocate]] = {
     "silence": (3.0, silence),
     "load": (3.0, incoming),
     "unseen dependency": (2.0, unseen),
+    "timeouts": (1.0, timeouts),
 }
 """Evidence that speaks for one service and excuses others: what they suffer comes from it. Its caps are higher, for it
 must outweigh all that its victims show, and each is guarded by several conditions."""

@@ -190,3 +190,29 @@ def test_a_symptom_of_no_service_blames_nobody_without_a_name() -> None:
     ranking = default_ranker().rank(replace(case, symptom=Symptom("", "", "latency")))
     assert "" not in [s.service for s in ranking.suspects]
     assert ranking.suspects[0].service == "cart"
+
+
+def test_a_callee_that_answers_late_is_blamed_for_its_callers_timeouts() -> None:
+    series = {
+        Column("gate", "error_ratio"): (0.001, 0.4),
+        Column("gate", "latency_mean"): (0.1, 2.0),
+        Column("cart", "latency_mean"): (0.05, 3.0),
+        Column("cart", "error_ratio"): (0.001, 0.001),
+        Column("bank", "latency_mean"): (0.05, 0.05),
+    }
+    case = replace(case_of(series, CALLS), symptom=Symptom("gate", "error_ratio", "errors"))
+    ranking = default_ranker().rank(case)
+    assert ranking.suspects[0].service == "cart"
+    assert any(e.kind == "timeouts" for e in ranking.suspects[0].evidence)
+    gate = next(s for s in ranking.suspects if s.service == "gate")
+    assert any(e.kind == "explained by others" and e.strength < 0 for e in gate.evidence)
+
+
+def test_a_callee_half_as_slow_again_breaks_no_limit() -> None:
+    series = {
+        Column("gate", "error_ratio"): (0.001, 0.4),
+        Column("gate", "latency_mean"): (0.1, 0.1),
+        Column("cart", "latency_mean"): (0.05, 0.08),
+    }
+    case = replace(case_of(series, CALLS), symptom=Symptom("gate", "error_ratio", "errors"))
+    assert default_ranker().rank(case).suspects[0].service == "gate"
