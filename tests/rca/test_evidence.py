@@ -213,6 +213,7 @@ def test_a_callee_half_as_slow_again_breaks_no_limit() -> None:
         Column("gate", "error_ratio"): (0.001, 0.4),
         Column("gate", "latency_mean"): (0.1, 0.1),
         Column("cart", "latency_mean"): (0.05, 0.08),
+        Column("cart", "error_ratio"): (0.001, 0.001),
     }
     case = replace(case_of(series, CALLS), symptom=Symptom("gate", "error_ratio", "errors"))
     assert default_ranker().rank(case).suspects[0].service == "gate"
