@@ -106,44 +106,12 @@ def build(
     ConfigError : a setting names something that is not there
     StoreError : the store cannot be opened
     """
-    health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
     store = SqliteStore(base / settings.store.path)
-    clock = EventClock(wall, steady)
-    packs = all_packs(settings)
-    shards, graphs, push = [], list(_static_graphs(settings, base)), None
-    if settings.push.enabled:
-        push = _push_source(settings, packs, store, wall)
-        shards.append(Shard(push, detection_rules(settings)))
-        graphs.append(LabelGraph("push", _edges(packs), push.edges))
-    for one in settings.prometheus:
-        client = prometheus_client(one, base)
-        source = _pull_source(
-            one, SeriesTable(settings.limits.max_series), packs, client=client, health=health, wall=wall
-        )
-        shards.append(Shard(source, detection_rules(settings)))
-        graphs += metrics_graphs(source.name, client, _edges(packs))
-    notifiers = build_notifiers(settings, base)
-    pipeline = Pipeline(shards, Triage(triage_settings(settings, tuple(notifiers))))
-    delivery = Delivery(store, notifiers, clock.wall_ms, random.Random())  # noqa: S311 - spreads retries, no cryptography
-    saver = Saver(store, clock.wall_ms, snapshot_s=settings.detection.snapshot_s, keep_days=settings.store.keep_days)
-    runner = Embedded(
-        pipeline,
-        saver=saver,
-        delivery=delivery,
-        graphs=GraphKeeper(graphs, refresh_s=settings.graph.refresh_s, max_age_s=settings.graph.max_age_s),
-        rank=ranker(settings),
-        telemetry=telemetry,
-        health=health,
-        clock=clock,
-        notify_max_age_s=settings.triage.notify_max_age_s,
-        opened=opened,
-    )
-    telemetry.add_scores(lambda: score_rows(pipeline))
-    backend = ServiceBackend(
-        store, pipeline, telemetry, health, runner.wake, push, WriteLimits(body_bytes=settings.push.max_body_bytes)
-    )
-    web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
-    return Service(settings, pipeline, runner, web, store)
+    try:
+        return _assembled(settings, store, base=base, clock=EventClock(wall, steady), wall=wall, opened=opened)
+    except BaseException:
+        store.close()
+        raise
 
 
 # -- parts that commands use on their own
@@ -232,7 +200,9 @@ def detection_rules(settings: Settings) -> DetectionRules:
     track = TrackRules(
         needed=one.needed, of=one.of, hold_s=one.hold_s, gone_s=one.gone_s, accept_s=one.accept_hours * 3600.0
     )
-    return DetectionRules(one.page_budget_per_30d, one.evidence_budget_per_30d, track)
+    return DetectionRules(
+        one.page_budget_per_30d, one.evidence_budget_per_30d, track, watch_change_s=one.watch_change_s
+    )
 
 
 def ranker(settings: Settings) -> Callable[[Case], Ranking]:
@@ -268,6 +238,66 @@ def build_notifiers(settings: Settings, base: Path) -> dict[str, Notifier]:
 
 
 # -- inside
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Where samples and the graph come from."""
+
+    shards: list[Shard]
+    graphs: list[GraphSource]
+    push: PushSource | None
+
+
+def _assembled(
+    settings: Settings,
+    store: Store,
+    *,
+    base: Path,
+    clock: EventClock,
+    wall: Callable[[], float],
+    opened: Callable[[Incident], None] | None,
+) -> Service:
+    health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
+    inputs, notifiers = _inputs(settings, store, health, base, wall), build_notifiers(settings, base)
+    pipeline = Pipeline(inputs.shards, Triage(triage_settings(settings, tuple(notifiers))))
+    runner = Embedded(
+        pipeline,
+        saver=_saver(settings, store, clock),
+        delivery=Delivery(store, notifiers, clock.wall_ms, random.Random()),  # noqa: S311 - spreads retries
+        graphs=GraphKeeper(inputs.graphs, refresh_s=settings.graph.refresh_s, max_age_s=settings.graph.max_age_s),
+        rank=ranker(settings),
+        telemetry=telemetry,
+        health=health,
+        clock=clock,
+        notify_max_age_s=settings.triage.notify_max_age_s,
+        opened=opened,
+    )
+    telemetry.add_scores(lambda: score_rows(pipeline))
+    limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
+    backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, limits)
+    web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
+    return Service(settings, pipeline, runner, web, store)
+
+
+def _saver(settings: Settings, store: Store, clock: EventClock) -> Saver:
+    return Saver(store, clock.wall_ms, snapshot_s=settings.detection.snapshot_s, keep_days=settings.store.keep_days)
+
+
+def _inputs(settings: Settings, store: Store, health: Health, base: Path, wall: Callable[[], float]) -> _Inputs:
+    packs, rules = all_packs(settings), detection_rules(settings)
+    inputs = _Inputs([], _static_graphs(settings, base), None)
+    if settings.push.enabled:
+        push = _push_source(settings, packs, store, wall)
+        inputs.shards.append(Shard(push, rules))
+        inputs.graphs.append(LabelGraph("push", _edges(packs), push.edges))
+        inputs = replace(inputs, push=push)
+    for one in settings.prometheus:
+        client, table = prometheus_client(one, base), SeriesTable(settings.limits.max_series)
+        source = _pull_source(one, table, packs, client=client, health=health, wall=wall)
+        inputs.shards.append(Shard(source, rules))
+        inputs.graphs.extend(metrics_graphs(source.name, client, _edges(packs)))
+    return inputs
 
 
 def _edges(packs: Mapping[str, Pack]) -> tuple[EdgeRule, ...]:

@@ -189,11 +189,11 @@ def _period(start: str, end: str) -> Period:
 
 
 def _time_ms(text: str, option: str, now_ms: int) -> int:
-    if ago := _AGO.fullmatch(text.removesuffix(" ago").strip()):
-        return now_ms - int(float(ago[1]) * _SECONDS[ago[2]] * 1000)
     try:
+        if ago := _AGO.fullmatch(text.removesuffix(" ago").strip()):
+            return now_ms - int(float(ago[1]) * _SECONDS[ago[2]] * 1000)
         when = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InputError(f"{option}: {text!r} is neither RFC 3339 nor like 7d, 6h or 30m") from None
     if when.tzinfo is None:
         raise InputError(f"{option}: {text!r} has no time zone; add Z for UTC")

@@ -57,8 +57,11 @@ def export_case(incident_id: str, folder: Path, path: Path) -> None:
         store.close()
     if data is None:
         raise InputError(f"incident {incident.id} was never ranked: nothing of its metrics was kept")
+    case = decode_case(data)
+    if not case.symptom.service:
+        raise InputError(f"incident {incident.id} names no service: a case folder must say where it hurts")
     try:
-        write_case(decode_case(data), folder)
+        write_case(case, folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {error}") from error
     sys.stdout.write(f"Written: {folder}\nNext: aiops rank {folder}\n")

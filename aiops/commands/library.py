@@ -26,14 +26,18 @@ def rank_cases(cases: Sequence[Path], output: Path | None) -> None:
 
     Raises
     ------
-    InputError : a folder is no case folder; names file, key and rule. Lines of earlier folders are written
+    InputError : a folder is no case folder; names file, key and rule. Lines of earlier folders are written. Or the
+        output cannot be written
     """
     from rca import default_ranker
     from rca.case_folder import read_case
     from rca.report import ranking_line
 
     ranker = default_ranker()
-    sink = output.open("wb") if output else sys.stdout.buffer
+    try:
+        sink = output.open("wb") if output else sys.stdout.buffer
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written: {error.strerror}") from error
     try:
         with progress_bar("ranking cases", shown=output is not None) as step:
             for done, folder in enumerate(cases, 1):

@@ -59,8 +59,8 @@ async def at_once(_: int) -> None:
     """Do not wait."""
 
 
-async def eventually(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
-    """Let the other tasks go on until it is true."""
+async def eventually(is_true: Callable[[], object], limit_s: float = 60.0) -> None:
+    """Let the other tasks go on until it is true; the limit leaves room for a first compilation of the kernels."""
     async with asyncio.timeout(limit_s):
         while not is_true():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)

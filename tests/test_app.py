@@ -1,0 +1,143 @@
+"""Settings become objects, or a clear error and nothing left open."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from aiops import app, config
+from aiops.backend import ServiceBackend, score_rows
+from aiops.errors import ConfigError, InputError, StoreError
+from aiops.model import Event
+from aiops.notifiers.console import ConsoleNotifier
+from aiops.notifiers.webhook import WebhookNotifier
+from tests.runners._world import Wall, eventually
+from tests.sources._fake_prometheus import FakePrometheus, serve
+
+
+def settings_of(text):
+    return config.parse(text, where="test", environment={}, beside=Path("/"))
+
+
+def built(tmp_path, text="", **more):
+    return app.build(settings_of(text), base=tmp_path, wall=Wall(1_700_000_000.0), **more)
+
+
+def test_without_settings_it_takes_pushes_and_tells_the_console(tmp_path):
+    service = built(tmp_path)
+    assert [shard.name for shard in service.pipeline.shards] == ["push"]
+    assert service.pipeline.triage.settings.receivers == ("console",)
+    service.store.close()
+    assert (tmp_path / "aiops.sqlite").is_file()
+
+
+def test_settings_reach_the_parts(tmp_path):
+    (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "graph.yaml").write_text("edges: {a: [b]}\n")
+    service = built(
+        tmp_path,
+        "{push: {enabled: false}, prometheus: [{url: 'http://127.0.0.1:1', name: p, step_s: 15}],"
+        " triage: {hold_s: 7, max_hops: 3}, detection: {page_budget_per_30d: 2, needed: 1},"
+        " notifiers: [{kind: webhook, url: 'http://127.0.0.1:1/x', name: chat}], store: {path: s/a.sqlite}}",
+    )
+    (shard,) = service.pipeline.shards
+    assert (shard.name, shard.source.step_s) == ("p", 15.0)
+    assert (shard.rules.page_budget_per_30d, shard.rules.track.needed) == (2.0, 1)
+    triage = service.pipeline.triage.settings
+    assert (triage.hold_s, triage.max_hops, triage.receivers) == (7.0, 3, ("chat",))
+    service.store.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("push: {packs: [nope]}", "push.packs: there is no pack 'nope'"),
+        ("prometheus: [{url: 'http://p', packs: [nope]}]", "prometheus.packs: there is no pack 'nope'"),
+        ("graph: {jaeger_url: nowhere}", "jaeger_url"),
+    ],
+)
+def test_a_setting_that_names_nothing_is_refused_and_leaves_the_store_free(tmp_path, text, said):
+    with pytest.raises(ConfigError, match=said):
+        built(tmp_path, text)
+    built(tmp_path).store.close()
+
+
+def test_two_services_on_one_store_are_refused(tmp_path):
+    first = built(tmp_path)
+    with pytest.raises(StoreError, match="another process works with this store"):
+        built(tmp_path)
+    first.store.close()
+
+
+def test_receivers_are_built_by_their_kind(tmp_path):
+    (tmp_path / "token").write_text("s3cret\n")
+    text = "notifiers: [{kind: console}, {kind: webhook, url: 'http://h/x', token_file: token}]"
+    settings = config.parse(text, where="test", environment={}, beside=tmp_path)
+    made = app.build_notifiers(settings, tmp_path)
+    assert {name: type(one) for name, one in made.items()} == {"console": ConsoleNotifier, "webhook": WebhookNotifier}
+    with pytest.raises(ConfigError, match="token: cannot be read"):
+        app.build_notifiers(settings, tmp_path / "elsewhere")
+
+
+def test_packs_are_chosen_by_name_or_all():
+    packs = app.all_packs(settings_of(""))
+    assert list(app.chosen(packs, ["istio"], "x")) == ["istio"]
+    assert app.chosen(packs, "auto", "x") == packs
+
+
+def test_a_server_without_known_metrics_says_so_in_the_health(tmp_path):
+    fake = FakePrometheus()
+    fake.series["strange_metric"] = [({"__name__": "strange_metric"}, lambda _: "1")]
+    stop_server = serve(fake)
+    where = f"prometheus: [{{url: '{fake.url}', name: p}}]"
+    service = built(tmp_path, f"{{push: {{enabled: false}}, listen: {{port: 0}}, notifiers: [], {where}}}")
+    stop, ready = asyncio.Event(), service.runner._health.reasons
+
+    async def run():
+        running = asyncio.create_task(service.run(stop))
+        await eventually(lambda: any("no signal pack matches" in reason for reason in ready()))
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    stop_server()
+
+
+def test_a_service_takes_requests_while_it_runs_and_ends_with_its_store_closed(tmp_path):
+    service = built(tmp_path, "{listen: {port: 0}, notifiers: []}")
+    heard, stop = [], asyncio.Event()
+
+    async def run():
+        running = asyncio.create_task(service.run(stop, lambda host, port: heard.append((host, port))))
+        await eventually(lambda: heard)
+        stop.set()
+        await running
+
+    asyncio.run(run())
+    assert heard[0][0] == "127.0.0.1"
+    with pytest.raises(StoreError, match="closed"):
+        service.store.positions()
+
+
+def test_what_is_pushed_while_push_is_off_is_refused(tmp_path):
+    service = built(tmp_path, "push: {enabled: false}")
+    backend = ServiceBackend(
+        service.store, service.pipeline, service.runner._telemetry, service.runner._health, service.runner.wake
+    )
+
+    async def use():
+        with pytest.raises(InputError, match=r"push\.enabled"):
+            await backend.write(b"", {})
+        await backend.events([Event("e", 5, "db", "deploy")])
+
+    asyncio.run(use())
+    assert [r.event.id for r in service.store.inbox()] == ["e"]
+    assert backend.incidents(None, "", 0, 10) == []
+    assert backend.incident("x") is None
+    assert backend.ready() == []
+    assert b"aiops_build_info" in backend.metrics()
+    assert backend.graph().services() == []
+    assert list(score_rows(service.pipeline)) == []
+    service.store.close()
