@@ -1,0 +1,179 @@
+"""Figures of detection: `make bench-detection DATA=folder`.
+
+The folder holds one folder per labelled set (a Parquet file and labels.json each). Cost and calibration on plain noise
+are measured without it. Every set is scored with the one parameter set the package ships; nothing is fitted here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _detection_peers import F64, Peer, peers
+from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
+from _table import Row, at_least, at_most, publish
+
+from detectors import Bank, rarity_threshold
+from detectors.checks import NOISES, surprise_shares
+from detectors.joint import Joint
+
+PAGE_SETS = ("kpi_aiops2018", "wsd", "ms_cloud_monitoring")
+OTHER_SETS = ("petshop_normal", "nab")
+JOINT_SET = "asd12"
+MONTH = rarity_threshold(1 / 30)
+GRID = np.unique(np.r_[np.arange(-3.0, 4.0, 0.04), [rarity_threshold(rate) for rate in BUDGETS.values()]])
+NOISE_STEPS_S = {1: 2_000_000, 15: 700_000, 300: 60_000}  # step -> rows
+
+
+def bank_scores(series: Sequence[Labelled]) -> list[F64]:
+    """Rarity of every row; rows at which the clock stands still have none."""
+    out = []
+    for one in series:
+        forward = np.r_[True, np.diff(one.times_s) > 0]
+        score = np.full(len(forward), np.nan)
+        times_ms = (one.times_s[forward] * 1e3).astype(np.int64)
+        if one.values.shape[1] == 1:
+            score[forward] = Bank(1).update(times_ms, one.values[forward]).rarity[:, 0]
+        else:
+            score[forward] = Joint(one.values.shape[1]).update(times_ms, one.values[forward]).rarity[:, 0]
+        out.append(score)
+    return out
+
+
+def cost_rows() -> list[Row]:
+    """Microseconds a point, for many series at once and for one series at length."""
+    rng, n = np.random.default_rng(0), 100_000
+    bank = Bank(n)
+    bank.update(np.arange(80) * 15_000, rng.standard_normal((80, n)))
+    ticks = []
+    for tick in range(80, 110):
+        values = rng.standard_normal((1, n))
+        began = time.process_time()
+        bank.update(np.array([tick * 15_000]), values)
+        ticks.append((time.process_time() - began) / n * 1e6)
+    long = rng.standard_normal((1_000_000, 1))
+    began = time.process_time()
+    Bank(1).update(np.arange(1_000_000) * 15_000, long)
+    alone = time.process_time() - began
+    size = Bank(1).state_bytes_per_series
+    return [
+        at_most("cost, 100,000 series, median tick", round(float(np.median(ticks)), 3), "us/point", 0.25),
+        at_most("cost, 1 series of 1,000,000 rows", round(alone, 3), "us/point", 0.25),
+        at_most("state", size, "bytes/series", 1_024),
+    ]
+
+
+def noise_rows() -> list[Row]:
+    """Surprise and pages on plain noise, as multiples of what they promise."""
+    rows = []
+    for noise, draw in NOISES.items():
+        for step_s, t in NOISE_STEPS_S.items():
+            shares = surprise_shares(Bank, noise, step_s)
+            worst = max(shares.values(), key=lambda share: max(share, 1 / max(share, 1e-9)))
+            rows.append(_within(f"surprise on {noise}, step {step_s} s, worst of k = 2..5", worst, 3.0))
+            values = draw(np.random.default_rng(0), (t, 1))
+            times = np.arange(t, dtype=np.float64) * step_s
+            one = Labelled(noise, times, values, 0, np.full(t, -1), np.empty((0, 2), np.int64), times[-1] / 86_400)
+            seen = curves([one], bank_scores([one]), GRID)
+            for name, rate in BUDGETS.items():
+                over = seen.over_promise(rarity_threshold(rate), rate)
+                rows.append(_within(f"pages on {noise}, step {step_s} s, over 1/{name}", over, 2.0))
+    return rows
+
+
+def _within(figure: str, value: float, factor: float) -> Row:
+    met = bool(1 / factor <= value <= factor)
+    return Row(figure, round(value, 2), "x", f"within {factor:g}x of 1", met)
+
+
+def page_rows_of(name: str, seen: Curves) -> list[Row]:
+    """Recall within each budget, precision, and the two halves of the series on their own."""
+    rows = []
+    for budget, rate in BUDGETS.items():
+        recall, precision = seen.best(rate)
+        rows.append(Row(f"{name}: R@1/{budget}", round(recall, 1), "%"))
+        rows.append(Row(f"{name}: precision at 1/{budget}", round(precision, 1), "%"))
+    even = np.arange(len(seen.events)) % 2 == 0
+    for half, which in (("even", even), ("odd", ~even)):
+        rows.append(Row(f"{name}: R@1/week, {half} series", round(seen.some(which).best(1 / 7)[0], 1), "%"))
+    rows.append(Row(f"{name}: recall of the page column", round(seen.recall_at(MONTH), 1), "%"))
+    return rows
+
+
+def promise_rows(seen: dict[str, Curves]) -> list[Row]:
+    """False pages over promise as shipped, and with one scale fitted on all other sets (leave one set out)."""
+    rows, shift = [], np.arange(-1.0, 1.01, 0.04)
+    over = {name: np.array([max(c.over_promise(MONTH + s, 1 / 30), 1e-3) for s in shift]) for name, c in seen.items()}
+    for name in seen:
+        rows.append(_within(f"{name}: false pages of the page column over promise", over[name][len(shift) // 2], 2.0))
+        others = np.mean([np.log(over[other]) for other in seen if other != name], axis=0)
+        fitted = int(np.argmin(np.abs(others)))
+        rows.append(_within(f"{name}: the same, scale fitted on the other sets", float(over[name][fitted]), 2.0))
+    return rows
+
+
+def peer_rows(data: dict[str, list[Labelled]], found: dict[str, Peer], every: int) -> list[Row]:
+    """R@1/week and cost of peers and bank on every few series of each set."""
+    rows = []
+    for name, series in data.items():
+        some = series[::every]
+        points = sum(len(one.values) for one in some)
+        for peer, score in {"bank": None, **found}.items():
+            if peer == "Holt-Winters refit" and np.median(np.diff(some[0].times_s)) < 600:
+                continue  # a fit a day on a season of 1,440 rows takes hours
+            began = time.process_time()
+            scores = bank_scores(some) if score is None else [score(one.times_s, one.values[:, 0]) for one in some]
+            cost = (time.process_time() - began) / points * 1e6
+            recall, _ = curves(some, scores).best(1 / 7)
+            rows.append(Row(f"{name}: {peer}: R@1/week", round(recall, 1), "%"))
+            rows.append(Row(f"{name}: {peer}: cost", round(cost, 2), "us/point"))
+    return rows
+
+
+def data_rows(folder: Path, *, slow: bool, every: int) -> list[Row]:
+    """All figures that need labelled data."""
+    sets = [name for name in (*PAGE_SETS, *OTHER_SETS, JOINT_SET) if (folder / name / "labels.json").exists()]
+    data = {name: load(folder / name) for name in sets}
+    scores = {name: bank_scores(series) for name, series in data.items()}
+    seen = {name: curves(data[name], scores[name], GRID) for name in sets}
+    rows = promise_rows(seen)
+    paging = [name for name in PAGE_SETS if name in sets]
+    for name in [*paging, *(["nab"] if "nab" in sets else [])]:
+        rows += page_rows_of(name, seen[name])
+    if len(paging) == len(PAGE_SETS):
+        for budget, goal in (("week", 84.0), ("30 d", 65.0)):
+            mean = float(np.mean([seen[name].best(BUDGETS[budget])[0] for name in paging]))
+            rows.append(at_least(f"mean R@1/{budget} of KPI, WSD, MS", round(mean, 1), "%", goal))
+    if JOINT_SET in sets:
+        best = seen[JOINT_SET].best(1.0)[0]
+        rows.append(at_least("asd12 joint: R@1/day", round(best, 1), "%", 80.0))
+        f1 = point_f1(data[JOINT_SET], scores[JOINT_SET])
+        rows.append(at_least("asd12 joint: point F1, no adjustment", round(f1, 3), "", 0.5))
+    return rows + peer_rows({name: data[name] for name in paging}, peers(slow=slow), every)
+
+
+def main() -> int:
+    """Measure, print, write build/bench/detection.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="", help="folder with one folder per labelled set")
+    parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
+    parser.add_argument("--every", type=int, default=5, help="peers are measured on every few series only")
+    args = parser.parse_args()
+    rows = cost_rows() + noise_rows()
+    folder = Path(args.data)
+    if args.data and any(folder.glob("*/labels.json")):
+        rows += data_rows(folder, slow=args.slow, every=args.every)
+    else:
+        print(f"no labelled data in {args.data or 'DATA='}: cost and noise only")
+    publish("detection", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
