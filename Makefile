@@ -12,7 +12,8 @@ MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 INSTALL = $(UV) pip install --quiet --python $(BIN)/python --constraint $(LOCK)
 else
 MAKE_VENV = $(PYTHON) -m venv $(VENV)
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
+# Compiling every module of every dependency takes longer than the demo; Python compiles what is imported anyway.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
 .PHONY: help demo test check format lock docs clean bench-core bench-detection bench-rca
@@ -35,6 +36,8 @@ demo: $(VENV)/.run ## install, then run the simulated shop until Ctrl-C, page on
 
 test: $(VENV)/.dev ## all tests with branch coverage
 	@mkdir -p build
+	@# Once and before coverage watches: traced, numba compiles several times slower, and every service would wait for it.
+	$(BIN)/python -c "from aiops._kernels import compile_kernels; compile_kernels()"
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=json:build/coverage.json --junitxml=build/tests.xml $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## format, lint, types and layers
