@@ -36,11 +36,11 @@ def demo() -> list[Row]:
     """The demo with what is installed here, from process start to the printed incident."""
     seconds, incident = _demo_incident([sys.executable, "-m", "aiops"], ROOT)
     suspect = incident["suspects"][0]
-    print(json.dumps(incident, indent=1)[:4000])
+    print(f"{incident['title']}\n{suspect['reason']}")
     return [
         at_most("demo, installed: start to incident printed", seconds, "s", DEMO_GOAL_S),
         Row("demo: first suspect", suspect["service"], "", "payments", suspect["service"] == "payments"),
-        Row("demo: reason", suspect["reason"]),
+        Row("demo: kind of cause", suspect["kind"], "", "deploy", suspect["kind"] == "deploy"),
     ]
 
 
