@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiops._told import REMEMBERED
+from aiops._track import Track
 from aiops.model import Anomaly
 from aiops.words import clock, how_rare, plain, quantity
 from detectors.season import reached
+
+Band = tuple[float, float]
 
 DAY_MS = 86_400_000
 REMEMBERED_DAYS = 30
@@ -20,16 +24,31 @@ SAME_HOUR_MS = 1_800_000  # half an hour either way is "at this hour"
 SPOKE = 2.0  # surprise from which a part of the bank is said to have spoken: once in a hundred samples
 SILLIEST_BUDGET = 1e-4  # pages in 30 days; nobody sets a smaller one, so it is not offered
 NARROW = 0.2  # chosen: a usual range within this share of its middle is said as one number
+NO_BAND = (math.nan, math.nan)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "") -> str:
+def explained(anomaly: Anomaly, track: Track, *, usual: Band = NO_BAND, ended: str = "") -> Anomaly:
+    """An anomaly with its explanation.
+
+    Parameters
+    ----------
+    usual : the season's band; NaN = it has no opinion
+    ended : what ended it, unless it ended by itself
+    """
+    watched = track.shift.watched() if track.shift else ""
+    text = explanation(anomaly, track.earlier_ms, at_this_hour(anomaly.unit, *usual), watched)
+    return replace(anomaly, explanation=f"{text}; {ended}" if ended else text)
+
+
+def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "", watched: str = "") -> str:
     """All that is to be said of an anomaly.
 
     Parameters
     ----------
     earlier_ms : starts of earlier anomalies of this series, unix ms, any order
     usual : what the season expects at this hour, see `at_this_hour`; "" = it does not know
+    watched : why the series was watched more closely than usual, in words; "" = it was not
 
     Examples
     --------
@@ -45,6 +64,7 @@ def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "
         parts = [
             f"no samples since {clock(anomaly.started_ms)}",
             "gaps this long are rarer than once in a thousand samples here",
+            watched,
             recurrence(anomaly.started_ms, earlier_ms),
         ]
         return "; ".join(part for part in parts if part)
@@ -53,6 +73,7 @@ def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "
     parts = [
         f"{side} the usual {band} since {clock(anomaly.started_ms)}",
         usual,
+        watched,
         f"{how_rare(anomaly.rarity)} on this series",
         recurrence(anomaly.started_ms, earlier_ms),
         _spoke(anomaly),

@@ -6,7 +6,7 @@ Rule 2. Nothing is said before `needed` of the last `of` rows lie outside that b
 ten times rarer than the budget.
 Rule 3. It ends at the first row back inside, once it has stayed inside for the hold time. A series that goes missing
 keeps its anomaly for `gone_s`, because a crashed service does not recover by vanishing.
-Rule 4. After `accept_s` the new level is the normal one.
+Rule 4. After `accept_s` the new level is the normal one; after a change it may be so earlier, see `_changes.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from aiops.model import Signal
+from aiops._changes import Shift
+from aiops.model import Anomaly, SeriesKey, Signal
+from aiops.series import anomaly_id
 
 Went = Literal["up", "down", "absent"]
 News = Literal["opened", "updated", "closed", "dropped", ""]
@@ -71,6 +73,7 @@ class Track:
     back_ms: int = 0
     seen_ms: int = 0
     earlier_ms: tuple[int, ...] = ()
+    shift: Shift | None = None
 
     def step(self, row: Row, signal: Signal, rules: TrackRules) -> News:
         """Take one row and tell what is new about the deviation."""
@@ -78,6 +81,8 @@ class Track:
         out = self._is_out(row.value, signal)
         self.out_bits = (self.out_bits << 1 | out) & ((1 << rules.of) - 1)
         self._remember(row, out=out)
+        if self.shift is not None:
+            self.shift.learn(row.time_ms, row.value)
         if not self.told:
             return self._confirm(row, rules)
         if self._is_over(row, rules):
@@ -140,3 +145,31 @@ def way(value: float, lower: float, upper: float, signal: Signal) -> Went | None
     if value < lower and signal.direction != "up":
         return "down"
     return None
+
+
+def pages(track: Track, signal: Signal) -> bool:
+    """Tell whether somebody is to be woken by a deviation."""
+    # Only lost traffic is felt when a series vanishes; other series of the service vanish with it.
+    return signal.pages and (track.went != "absent" or signal.kind == "traffic")
+
+
+def anomaly_of(track: Track, key: SeriesKey, signal: Signal, now_ms: int, ended_ms: int | None) -> Anomaly:
+    """What is known of a deviation at that time, without words."""
+    return Anomaly(
+        id=anomaly_id(key, track.started_ms),
+        series=key,
+        kind=signal.kind,
+        unit=signal.unit,
+        went=track.went,
+        pages=pages(track, signal),
+        started_ms=track.started_ms,
+        updated_ms=now_ms,
+        ended_ms=ended_ms,
+        value=track.value,
+        expected=track.expected,
+        lower=track.lower,
+        upper=track.upper,
+        surprise=track.surprise,
+        rarity=track.rarity,
+        detectors=track.detectors,
+    )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aiops._accepted import Accepted
 from aiops._scores import ScoreRow
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event, Incident, Status
@@ -60,6 +61,18 @@ class ServiceBackend:
     def incident(self, incident_id: str) -> Incident | None:
         """One saved incident."""
         return self.store.incident(incident_id)
+
+    def accepted(self) -> list[Accepted]:
+        """Levels that were taken for normal after a change, latest first."""
+        return self.pipeline.accepted()
+
+    def undo(self, accepted_id: str) -> bool:
+        """Hand an undo over to the cycle; False if there is nothing of that id to undo."""
+        if not any(one.id == accepted_id and one.undone_ms is None for one in self.pipeline.accepted()):
+            return False
+        self.pipeline.ask_undo(accepted_id)
+        self.wake()
+        return True
 
     def ready(self) -> list[str]:
         """What keeps the service from being ready."""

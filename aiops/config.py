@@ -87,6 +87,7 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hold_s: Annotated[float, Meta(ge=0, description="seconds back in band before an anomaly ends")] = 300.0
     gone_s: Annotated[float, Meta(gt=0, description="seconds after which an anomaly of a vanished series ends")] = 900.0
     accept_hours: Annotated[float, Meta(gt=0, description="after this long a new level is the normal one")] = 6.0
+    watch_change_s: Annotated[float, Meta(ge=0, description="closer watch after a deploy or change; 0 = none")] = 1800.0
     snapshot_s: Annotated[float, Meta(gt=0, description="seconds between detector snapshots")] = 300.0
     second_opinion: Annotated[bool, Meta(description="note what slower models say of an incident; 160 MB")] = True
 

@@ -8,21 +8,29 @@ days or weeks, and is no larger than then, is the season's: it is forgiven, coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._explain import at_this_hour, explanation
+from aiops._accepted import Accepted, AcceptedLevels
+from aiops._active import Active, Start, Watched
+from aiops._changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
+from aiops._explain import NO_BAND, Band, explained
+from aiops._limits import Limits
 from aiops._told import Told
-from aiops._track import Row, Track, TrackRules, Went, matters, way
-from aiops.model import F64, I64, Anomaly, Block, SeriesKey, Signal
-from aiops.series import SeriesTable, anomaly_id
+from aiops._track import Row, Track, TrackRules, Went, anomaly_of, matters, pages, way
+from aiops.model import F64, I64, Anomaly, Block
+from aiops.series import SeriesTable
+from aiops.words import quantity
 from detectors.absence import Absence
 from detectors.bank import Bank
 from detectors.rarity import level_rarity, rarity_threshold
 from detectors.season import Forgiven, Season
+
+log = logging.getLogger(__name__)
 
 ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
 BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, it is the source that is gone
@@ -38,41 +46,14 @@ class DetectionRules:
     evidence_budget_per_30d : the same for signals that only explain
     track : when a deviation is told and when it ends
     utc_offset_s : local time minus UTC, by whose clock patterns recur
+    watch_change_s : how long a service is watched closely after a change
     """
 
     page_budget_per_30d: float = 1.0
     evidence_budget_per_30d: float = 8.0
     track: TrackRules = field(default_factory=TrackRules)
     utc_offset_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A deviation being watched, with all that a restart needs."""
-
-    series: SeriesKey
-    signal: Signal
-    track: Track
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """When a deviation began that people were told of."""
-
-    series: SeriesKey
-    signal: Signal
-    started_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """What a detection is in the middle of: small, saved with every cycle.
-
-    `told` holds what was told since the last snapshot; the rest is in the snapshot.
-    """
-
-    tracks: tuple[Watched, ...] = ()
-    told: tuple[Start, ...] = ()
+    watch_change_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +78,7 @@ class Detection:
     Attributes
     ----------
     forgiven : deviations fed so far that were not followed because they recur at their time of day or week
+    is_unsaved : a level was accepted or taken back since the last snapshot: take one with the next cycle
     """
 
     def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
@@ -108,12 +90,21 @@ class Detection:
         self.forgiven = 0
         self.view: View | None = None
         self.blind = False
+        self.is_unsaved = False
         self.last_ms = -(2**62)
-        self._page = rarity_threshold(self.rules.page_budget_per_30d / 30)
-        self._evidence = rarity_threshold(self.rules.evidence_budget_per_30d / 30)
-        self._thresholds = np.zeros(0)
+        budgets = self.rules.page_budget_per_30d, self.rules.evidence_budget_per_30d
+        self._limits = Limits(table, *(rarity_threshold(budget / 30) for budget in budgets))
         self._tracks: dict[int, Track] = {}
         self._told = Told()
+        self._changes = Changes(self.rules.watch_change_s)
+        self._accepted = AcceptedLevels()
+        needed = self.rules.track.needed
+        self._watching = replace(self.rules.track, needed=min(needed, max(FEWEST_ROWS, needed - 1)))
+
+    @property
+    def accepted(self) -> tuple[Accepted, ...]:
+        """The last levels that were taken for normal after a change, oldest first; may be read by any thread."""
+        return self._accepted.all
 
     def learn(self, block: Block) -> None:
         """Teach the detectors without raising anything: history, or what was already told before a restart."""
@@ -121,7 +112,7 @@ class Detection:
         if not len(times):
             return
         rarity, _, _ = self._score(times, values)
-        for i, column in np.argwhere(rarity >= self._thresholds):
+        for i, column in np.argwhere(rarity >= self._eased(times)):
             row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
             went = self._deviates(int(i), int(column), row)
             if went is not None:
@@ -134,18 +125,43 @@ class Detection:
         `ended_ms` set. Rows that are not after the last one fed are dropped.
         """
         times, values = self._spread(block)
-        if not len(times):
-            return []
-        rarity, surprise, missing = self._score(times, values)
-        hot = np.flatnonzero(np.nanmax(rarity, axis=0, initial=-np.inf) >= self._thresholds)
-        gone = np.flatnonzero(np.nanmax(missing, axis=0, initial=-np.inf) >= ABSENCE_SURPRISE)
-        columns = sorted({*hot.tolist(), *gone.tolist(), *self._tracks})
         found: list[Anomaly] = []
-        for column in columns:
-            scored = zip(times, values[:, column], surprise[:, column], rarity[:, column], strict=True)
-            rows = (Row(int(t), float(v), float(s), float(r)) for t, v, s, r in scored)
-            found += self._follow(column, rows, missing[:, column])
+        start = 0
+        while start < len(times):
+            # What is accepted changes the detectors: rows after it must not be scored before it.
+            end = cut(times, start, self._due_ms(int(times[start])))
+            found += self._feed(times[start:end], values[start:end])
+            found += self._settle(int(times[end - 1]), values[end - 1])
+            start = end
         return sorted(found, key=lambda a: (a.updated_ms, a.id))
+
+    def changed(self, services: Iterable[str], time_ms: int, kind: str = "deploy") -> None:
+        """Something was changed about services at that time: watch them closely for a while.
+
+        Say it before the rows that come after it are fed; a change told late, or again, is fine.
+        """
+        for service in services:
+            change = self._changes.note(service, kind, time_ms, now_ms=self.last_ms)
+            for column in self._limits.columns(service) if change else ():
+                track = self._tracks.get(column)
+                if change and track and track.shift is None and change.time_ms <= track.started_ms < change.until_ms:
+                    track.shift = self._shift(track, change)
+
+    def take_back(self, accepted_id: str) -> Accepted | None:
+        """Undo an accepted level: the series knows what it knew before, and is watched on if it is still out of band.
+
+        None if there is none of that id to undo.
+        """
+        one = self._accepted.find(accepted_id)
+        column = self.table.find(one.series) if one else None
+        if one is None or column is None:
+            return None
+        track, replaced = self._accepted.undo(one, self.last_ms)
+        self.bank.take_back(np.array([column]), replaced)
+        self._tracks.setdefault(column, replace(track, column=column))
+        self.is_unsaved = True
+        log.info("accepted level taken back id=%s series=%s", one.id, one.series)
+        return one
 
     def active(self) -> Active:
         """What is under way, and what a snapshot does not have yet."""
@@ -153,6 +169,7 @@ class Detection:
         return Active(
             tuple(Watched(table.key(column), table.signal(column), track) for column, track in tracks),
             tuple(Start(table.key(column), table.signal(column), start) for column, start in self._told.fresh),
+            self._changes.all(),
         )
 
     def resume(self, saved: Active) -> None:
@@ -166,27 +183,30 @@ class Detection:
             column = self.table.add(start.series, start.signal)
             if column >= 0:
                 self._told.note(column, start.started_ms)
+        self._changes.replace(saved.changes)
 
     def border_scores(self) -> F64:
         """How many times rarer than its budget each series' latest row is, (n,); 1.0 = border, NaN = no opinion."""
         if self.view is None:
             return np.full(len(self.table), np.nan)
-        over = self.view.rarity - self._thresholds[: len(self.view.rarity)]
+        over = self.view.rarity - self._limits.usual[: len(self.view.rarity)]
         return np.asarray(10.0 ** np.clip(over, -3.0, 3.0))
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
-        parts |= {"told": self._told.to_arrays()}
+        parts |= {"told": self._told.to_arrays(), "accepted": self._accepted.to_arrays()}
         self._told.saved()
+        self.is_unsaved = False
         state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
         return state | {"last_ms": np.array([self.last_ms])}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Take up a snapshot. Raises ValueError when its layout is not ours."""
+        """Take up a snapshot. Raises ValueError, KeyError or StoreError when its layout is not ours."""
         for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
             part.restore(_part(state, name))
         self._told.from_arrays(_part(state, "told"))
+        self._accepted.from_arrays(_part(state, "accepted"))
         self.last_ms = int(state["last_ms"][0])
 
     # -- inside
@@ -195,18 +215,72 @@ class Detection:
         """The block as rows over all columns of the bank; rows that are not new are left out."""
         fresh = block.times > self.last_ms
         n = len(self.table)
-        if n > len(self._thresholds):
+        if n > len(self._limits.usual):
             self.bank.grow(n)
             self.absence.grow(n)
             self.season.grow(n)
-            limits = [self._page if signal.pages else self._evidence for _, signal in self.table.items()]
-            self._thresholds = np.array(limits)
+            self._limits.grow(n)
         values = block.values[fresh]
         if len(block.ids) != n or not np.array_equal(block.ids, np.arange(n)):
             wide = np.full((len(values), n), np.nan)
             wide[:, block.ids] = values
             values = wide
         return block.times[fresh], np.ascontiguousarray(values)
+
+    def _eased(self, times: I64) -> F64:
+        return self._limits.eased(self._changes.within(int(times[0]), int(times[-1])) if len(self._changes) else ())
+
+    def _due_ms(self, now_ms: int) -> list[int]:
+        """When it may be that a level is accepted."""
+        self._changes.forget(now_ms)
+        return [c.until_ms for c in self._changes.all()] + [shift.due_ms for _, shift in self._undecided()]
+
+    def _undecided(self) -> list[tuple[Track, Shift]]:
+        return [(t, t.shift) for t in self._tracks.values() if t.shift is not None and not t.shift.is_decided]
+
+    def _feed(self, times: I64, values: F64) -> Iterator[Anomaly]:
+        rarity, surprise, missing = self._score(times, values)
+        hot = np.flatnonzero(np.nanmax(rarity, axis=0, initial=-np.inf) >= self._eased(times))
+        gone = np.flatnonzero(np.nanmax(missing, axis=0, initial=-np.inf) >= ABSENCE_SURPRISE)
+        for column in sorted({*hot.tolist(), *gone.tolist(), *self._tracks}):
+            scored = zip(times, values[:, column], surprise[:, column], rarity[:, column], strict=True)
+            rows = (Row(int(t), float(v), float(s), float(r)) for t, v, s, r in scored)
+            yield from self._follow(column, rows, missing[:, column])
+
+    def _settle(self, now_ms: int, values: F64) -> Iterator[Anomaly]:
+        """Accept the shifts that are due and last in this row."""
+        for track, shift in self._undecided():
+            lasts = track.told and not track.back_ms and np.isfinite(values[track.column])
+            if now_ms < shift.due_ms or not lasts or self._hurts(self.table.key(track.column).service):
+                continue
+            shift.is_decided = True
+            if track.went != "absent" and shift.is_level(track.expected):
+                yield self._accept(track, shift, now_ms)
+
+    def _hurts(self, service: str) -> bool:
+        """Whether people are told that a service hurts: what the change did to it is no normal level then."""
+        tracks = (self._tracks.get(column) for column in self._limits.columns(service))
+        return any(t is not None and t.told and pages(t, self.table.signal(t.column)) for t in tracks)
+
+    def _accept(self, track: Track, shift: Shift, now_ms: int) -> Anomaly:
+        unit = self.table.signal(track.column).unit
+        words = f"accepted after the {named(shift.kind)}: {quantity(shift.level, unit)} is the new normal"
+        anomaly = self._anomaly(track, now_ms, now_ms, why=words)
+        one = Accepted(
+            id=anomaly.id,
+            series=anomaly.series,
+            unit=unit,
+            change=shift.kind,
+            change_ms=shift.change_ms,
+            accepted_ms=now_ms,
+            before=track.expected,
+            after=shift.level,
+        )
+        self._accepted.add(one, track, self.bank.accept(np.array([track.column])))
+        del self._tracks[track.column]
+        self.is_unsaved = True
+        log.info("level accepted id=%s series=%s change=%s", one.id, one.series, one.change)
+        return anomaly
 
     def _score(self, times: I64, values: F64) -> tuple[F64, F64, F64]:
         verdicts = self.bank.update(times, values)
@@ -232,7 +306,7 @@ class Detection:
                 if track is None:
                     continue
                 self._tracks[column] = track
-            news = track.step(row, signal, self.rules.track)
+            news = track.step(row, signal, self._watching if track.shift else self.rules.track)
             if news == "opened":
                 track.earlier_ms = self._told.note(column, track.started_ms)
             if news in ("opened", "updated", "closed"):
@@ -252,10 +326,16 @@ class Detection:
         if usual:
             self.forgiven += usual == "begins"
             return None
-        expected, lower, upper = self._band(i, column)
-        quick = bool(row.rarity >= self._thresholds[column] + 1.0)
+        quick = bool(row.rarity >= self._limits.usual[column] + 1.0)
         spoke = tuple(sorted(self.bank.spoke(column).items(), key=lambda kv: (-kv[1], kv[0])))
-        return Track(column, went, row.time_ms, expected, lower, upper, quick, detectors=spoke)
+        track = Track(column, went, row.time_ms, *self._band(i, column), quick, detectors=spoke)
+        change = self._changes.at(self.table.key(column).service, row.time_ms)
+        track.shift = self._shift(track, change) if change else None
+        return track
+
+    def _shift(self, track: Track, change: Change) -> Shift:
+        now_ms = max(track.started_ms, self.last_ms) if track.rows else track.started_ms
+        return shift_after(change, track.started_ms, now_ms, pages=self.table.signal(track.column).pages)
 
     def _band(self, i: int, column: int) -> tuple[float, float, float]:
         v = self._verdicts
@@ -263,7 +343,8 @@ class Detection:
 
     def _deviates(self, i: int, column: int, row: Row) -> Went | None:
         """The bad way in which a row is rarer than its budget by an amount that matters, or None."""
-        if not row.rarity >= self._thresholds[column]:
+        watched = len(self._changes) and self._changes.at(self.table.key(column).service, row.time_ms)
+        if not row.rarity >= self._limits.usual[column] - (EASE if watched else 0.0):
             return None
         signal, (expected, lower, upper) = self.table.signal(column), self._band(i, column)
         went = way(row.value, lower, upper, signal)
@@ -273,29 +354,12 @@ class Detection:
         inside = bool(self._usual.lower[i, column] <= row.value <= self._usual.upper[i, column])
         return self.season.forgives(column, row.time_ms, up=went == "up", inside=inside)
 
-    def _anomaly(self, track: Track, now_ms: int, ended_ms: int | None, usual: tuple[float, float]) -> Anomaly:
+    def _anomaly(
+        self, track: Track, now_ms: int, ended_ms: int | None, usual: Band = NO_BAND, why: str = ""
+    ) -> Anomaly:
         key, signal = self.table.key(track.column), self.table.signal(track.column)
-        # Only lost traffic is felt when a series vanishes; other series of the service vanish with it.
-        pages = signal.pages and (track.went != "absent" or signal.kind == "traffic")
-        anomaly = Anomaly(
-            id=anomaly_id(key, track.started_ms),
-            series=key,
-            kind=signal.kind,
-            unit=signal.unit,
-            went=track.went,
-            pages=pages,
-            started_ms=track.started_ms,
-            updated_ms=now_ms,
-            ended_ms=ended_ms,
-            value=track.value,
-            expected=track.expected,
-            lower=track.lower,
-            upper=track.upper,
-            surprise=track.surprise,
-            rarity=track.rarity,
-            detectors=track.detectors,
-        )
-        return replace(anomaly, explanation=explanation(anomaly, track.earlier_ms, at_this_hour(signal.unit, *usual)))
+        anomaly = anomaly_of(track, key, signal, now_ms, ended_ms)
+        return explained(anomaly, track, usual=usual, ended=why)
 
 
 def _part(state: dict[str, NDArray[np.generic]], name: str) -> dict[str, NDArray[np.generic]]:

@@ -5,12 +5,14 @@ No clock and no I/O: a runner says what time it is, does what `act` is told, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 import numpy as np
 
+from aiops._accepted import Accepted
 from aiops.cases import Past, build_case
 from aiops.detection import Detection, DetectionRules
 from aiops.history import History
@@ -76,6 +78,7 @@ class Pipeline:
     def __init__(self, shards: Sequence[Shard], triage: Triage) -> None:
         self.shards = tuple(shards)
         self.triage = triage
+        self._to_undo: deque[str] = deque()
 
     def take(
         self,
@@ -105,6 +108,27 @@ class Pipeline:
     def tell(self, event: Event, now_ms: int, act: Act, *, muted: str = "") -> None:
         """Tell triage of an event."""
         self._do(self.triage.feed(event, now_ms, muted=muted), now_ms, act)
+
+    def changed(self, events: Iterable[Event]) -> None:
+        """Let detection know of changes among events, before the rows that come after them are fed."""
+        for event in events:
+            if event.kind != "alert":
+                for shard in self.shards:
+                    shard.detection.changed([event.service], event.time_ms, event.kind)
+
+    def accepted(self) -> list[Accepted]:
+        """Levels that were taken for normal after a change, latest first; any thread may ask."""
+        return sorted((a for s in self.shards for a in s.detection.accepted), key=lambda a: (-a.accepted_ms, a.id))
+
+    def ask_undo(self, accepted_id: str) -> None:
+        """Ask for an accepted level to be taken back with the next cycle; any thread may ask."""
+        self._to_undo.append(accepted_id)
+
+    def undo_asked(self) -> list[Accepted]:
+        """Take back what was asked for. Returns what was taken back."""
+        asked = [self._to_undo.popleft() for _ in range(len(self._to_undo))]
+        undone = (shard.detection.take_back(one) for one in asked for shard in self.shards)
+        return [one for one in undone if one is not None]
 
     def answer(self, ranked: Ranked, now_ms: int, act: Act) -> None:
         """Give triage the ranking it asked for."""

@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aiops._active import Active
 from aiops._track import TrackRules
-from aiops.detection import Active, Detection, DetectionRules
+from aiops.detection import Detection, DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.wire import decode, encode, pack_arrays, unpack_arrays

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from aiops.detection import Active
+from aiops._active import Active
 from aiops.errors import StoreError
 from aiops.model import Event, Notification, SeriesKey, Signal
 from aiops.pipeline import Pipeline, Shard
@@ -98,7 +98,7 @@ class Saver:
         states = {name: state for name, state in states.items() if self._states.get(name) != state}
         positions = {s.name: s.told_ms for s in pipeline.shards if self._positions.get(s.name, s.told_ms) < s.told_ms}
         positions |= {s.name: s.told_ms for s in pipeline.shards if s.name not in self._positions and s.told_ms > 0}
-        snapshots = self._snapshots(pipeline) if last or self._snapshot_due() else {}
+        snapshots = self._snapshots(pipeline, every=last or self._snapshot_due())
         cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases)
         self._consumed, self._cases = [], {}
         self._states |= states
@@ -121,9 +121,10 @@ class Saver:
     def _snapshot_due(self) -> bool:
         return self._wall_ms() - self._saved_at_ms >= self._snapshot_ms
 
-    def _snapshots(self, pipeline: Pipeline) -> dict[str, bytes]:
-        self._saved_at_ms = self._wall_ms()
-        return {shard.name: _shard_bytes(shard) for shard in pipeline.shards if shard.detection.last_ms > 0}
+    def _snapshots(self, pipeline: Pipeline, *, every: bool) -> dict[str, bytes]:
+        self._saved_at_ms = self._wall_ms() if every else self._saved_at_ms
+        shards = [shard for shard in pipeline.shards if every or shard.detection.is_unsaved]
+        return {shard.name: _shard_bytes(shard) for shard in shards if shard.detection.last_ms > 0}
 
     def _restore_shard(self, shard: Shard) -> None:
         shard.told_ms = self._positions.get(shard.name, shard.told_ms)

@@ -237,6 +237,9 @@ class Embedded:
             pipeline.triage.graph, self._new_graph = self._new_graph, None
         if isinstance(item, _Arrived):
             events += [(event, self._muted(event.time_ms)) for event in item.batch.events]
+        pipeline.undo_asked()
+        pipeline.changed(event for event, _ in events)
+        if isinstance(item, _Arrived):
             await asyncio.to_thread(self._arrived, item, act)
         now_ms = self.clock.now_ms()
         for event, muted in events:

@@ -63,6 +63,7 @@ class Replay:
         """Take one batch, in pieces of `ROWS` rows."""
         self._events = sorted([*self._events, *batch.events], key=lambda e: (e.time_ms, e.id, e.status))
         for piece in pieces(batch):
+            self.pipeline.changed(e for e in self._events if e.time_ms <= piece.position)
             found = shard.feed(piece)
             if not batch.history:
                 self._count(piece.blocks)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from aiops._accepted import Accepted
 from aiops.model import Event, Incident, Status
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
@@ -43,6 +44,14 @@ class Backend(Protocol):
 
     def incident(self, incident_id: str) -> Incident | None:
         """One incident, whole."""
+        ...
+
+    def accepted(self) -> list[Accepted]:
+        """Levels that were taken for normal after a change, latest first."""
+        ...
+
+    def undo(self, accepted_id: str) -> bool:
+        """Have an accepted level taken back soon; False if there is nothing of that id to undo."""
         ...
 
     def ready(self) -> list[str]:

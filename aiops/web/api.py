@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from dataclasses import dataclass
 from typing import get_args
 
@@ -11,12 +13,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aiops import words
+from aiops._accepted import Accepted
 from aiops.errors import InputError
 from aiops.events import time_ms
 from aiops.model import Status
 from aiops.web._base import Backend
 from aiops.web.guard import problem
 from aiops.web.render import incident_dict
+
+log = logging.getLogger(__name__)
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -70,6 +75,8 @@ class Api:
         return [
             Route("/api/v1/incidents", self.incidents),
             Route("/api/v1/incidents/{id}", self.incident),
+            Route("/api/v1/accepted", self.accepted),
+            Route("/api/v1/accepted/{id}/undo", self.undo, methods=["POST"]),
             Route("/api/v1/graph", self.graph),
             Route("/-/healthy", self.healthy),
             Route("/-/ready", self.ready),
@@ -86,6 +93,18 @@ class Api:
         """One incident."""
         found = self.backend.incident(request.path_params["id"])
         return problem(404, "no such incident") if found is None else _json(incident_dict(found))
+
+    async def accepted(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """Levels that were taken for normal after a change, latest first."""
+        return _json({"accepted": [accepted_dict(one) for one in self.backend.accepted()]})
+
+    async def undo(self, request: Request) -> Response:
+        """Take an accepted level back; it is done with the next cycle, so the answer is 202."""
+        accepted_id = request.path_params["id"]
+        if not self.backend.undo(accepted_id):
+            return problem(404, "no such accepted level, or undone already")
+        log.info("undo asked for id=%s", accepted_id)
+        return _json({"id": accepted_id}, 202)
 
     async def graph(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Services and calls between them."""
@@ -109,5 +128,22 @@ class Api:
         return Response(self.backend.metrics(), headers={"content-type": _METRICS_TYPE})
 
 
-def _json(content: object) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def accepted_dict(one: Accepted) -> dict[str, object]:
+    """An accepted level in plain values: times as RFC 3339, numbers finite or null."""
+    return {
+        "id": one.id,
+        "series": str(one.series),
+        "service": one.series.service,
+        "signal": one.series.signal,
+        "change": one.change,
+        "changed_at": words.moment(one.change_ms),
+        "accepted_at": words.moment(one.accepted_ms),
+        "undone_at": None if one.undone_ms is None else words.moment(one.undone_ms),
+        "before": one.before if math.isfinite(one.before) else None,
+        "after": one.after if math.isfinite(one.after) else None,
+        "unit": one.unit,
+    }
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aiops._accepted import Accepted
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
 from aiops.telemetry import Telemetry
 from aiops.web._base import WebSettings
@@ -109,6 +110,18 @@ INCIDENT = Incident(
 GRAPH = ServiceGraph([("gateway", "checkout"), ("checkout", "payments")], seen_ms=START_MS)
 
 
+ACCEPTED = Accepted(
+    id="an3",
+    series=SeriesKey("cpu_cores", "cart"),
+    unit="cores",
+    change="deploy",
+    change_ms=START_MS,
+    accepted_ms=START_MS + 1_800_000,
+    before=math.nan,
+    after=2.5,
+)
+
+
 @dataclass(frozen=True)
 class Sample:
     incident: Incident = INCIDENT
@@ -133,6 +146,7 @@ class FakeBackend:
     reasons: list[str] = field(default_factory=list)
     known: list[Incident] = field(default_factory=lambda: [INCIDENT])
     asked: list[tuple[Status | None, str, int, int]] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
         if self.fail:
@@ -152,6 +166,13 @@ class FakeBackend:
 
     def incident(self, incident_id: str) -> Incident | None:
         return next((i for i in self.known if i.id == incident_id), None)
+
+    def accepted(self) -> list[Accepted]:
+        return [ACCEPTED]
+
+    def undo(self, accepted_id: str) -> bool:
+        self.undone.append(accepted_id)
+        return accepted_id == ACCEPTED.id
 
     def ready(self) -> list[str]:
         return self.reasons

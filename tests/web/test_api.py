@@ -63,6 +63,38 @@ def test_the_service_graph_can_be_read(client: Any) -> None:
     assert shown["edges"][0] == {"caller": "checkout", "callee": "payments", "seen_at": "2023-11-14T22:13:20Z"}
 
 
+def test_accepted_levels_are_listed_in_plain_values(client: Any) -> None:
+    assert get(client(), "/api/v1/accepted").json() == {
+        "accepted": [
+            {
+                "id": "an3",
+                "series": "cart|cpu_cores",
+                "service": "cart",
+                "signal": "cpu_cores",
+                "change": "deploy",
+                "changed_at": "2023-11-14T22:13:20Z",
+                "accepted_at": "2023-11-14T22:43:20Z",
+                "undone_at": None,
+                "before": None,
+                "after": 2.5,
+                "unit": "cores",
+            }
+        ]
+    }
+
+
+def test_an_undo_is_handed_over_and_asks_for_the_token(client: Any, backend: Any) -> None:
+    def post(path: str, **settings: Any) -> httpx.Response:
+        return asyncio.run(client(**settings).post(path))
+
+    answer = post("/api/v1/accepted/an3/undo")
+    assert (answer.status_code, answer.json()) == (202, {"id": "an3"})
+    assert post("/api/v1/accepted/an4/undo").status_code == 404
+    assert post("/api/v1/accepted/an3/undo", token=TOKEN).status_code == 401
+    assert get(client(), "/api/v1/accepted/an3/undo").status_code == 405
+    assert backend.undone == ["an3", "an4"]
+
+
 def test_readiness_gives_its_reasons(client: Any, backend: Any) -> None:
     assert get(client(), "/-/healthy").status_code == 200
     assert (get(client(), "/-/ready").status_code, get(client(), "/-/ready").text) == (200, "ready\n")
