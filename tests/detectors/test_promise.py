@@ -1,0 +1,45 @@
+"""Rarity promises false pages: on noise all pages, on series with incidents in their past fewer than all."""
+
+import numpy as np
+import pytest
+
+from detectors import Bank, rarity_threshold
+from detectors.checks import NOISES
+from detectors.pager import page_rows
+
+STEP_MS = 300_000
+DAY_ROWS = 288
+
+
+def rarity_of(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    times = np.arange(len(values), dtype=np.int64) * STEP_MS
+    return times, Bank(1).update(times, values[:, None]).rarity[:, 0]
+
+
+@pytest.mark.parametrize("noise", ["student_t3", "log_normal"])
+@pytest.mark.parametrize("pages_per_day", [1.0, 1 / 7])
+def test_on_heavy_tailed_noise_the_promise_is_kept_within_twice(noise: str, pages_per_day: float) -> None:
+    values = NOISES[noise](np.random.default_rng(3), (400 * DAY_ROWS, 1))[:, 0]
+    times, rarity = rarity_of(values)
+    pages = len(page_rows(times, rarity, rarity_threshold(pages_per_day)))
+    assert 0.5 <= pages / 400 / pages_per_day <= 2.0
+
+
+def test_on_light_tailed_noise_it_is_never_exceeded() -> None:
+    values = NOISES["gaussian"](np.random.default_rng(3), (400 * DAY_ROWS, 1))[:, 0]
+    times, rarity = rarity_of(values)
+    assert len(page_rows(times, rarity, rarity_threshold(1 / 7))) <= 400 / 7
+
+
+def test_the_next_burst_is_rarer_on_a_series_of_bursts_than_the_next_spike_on_one_of_spikes() -> None:
+    rng = np.random.default_rng(5)
+    base = rng.standard_normal(60 * DAY_ROWS)
+    starts = np.arange(3 * DAY_ROWS, 60 * DAY_ROWS, DAY_ROWS // 3)
+    heights = rng.uniform(8.0, 12.0, len(starts))
+    spikes, bursts = base.copy(), base.copy()
+    for start, height in zip(starts, heights, strict=True):
+        spikes[start] += height
+        bursts[start : start + 12] += height * np.where(np.arange(12) % 2, 1.0, -1.0)
+    late = starts[-30:]
+    spiky, bursty = (np.max([rarity_of(v)[1][late + k] for k in range(3)], axis=0) for v in (spikes, bursts))
+    assert np.median(bursty) > np.median(spiky) + 0.3
