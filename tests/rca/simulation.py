@@ -10,15 +10,13 @@ call (fallbacks exist); CPU, pool use and own latency follow the load; a timeout
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from observation import DIALECTS, measure, metric_of
+from world import F64, Rng, World
 
 from rca import Case, Change, Column, ServiceGraph, Symptom
-
-F64 = NDArray[np.float64]
-Rng = np.random.Generator
 
 FAULTS = (
     "slow code",  # after a deploy
@@ -65,34 +63,6 @@ class Incident:
     fault: str
 
 
-@dataclass(slots=True)
-class World:
-    """One drawn system; arrays are (t, services) or (t, edges)."""
-
-    names: list[str]
-    edges: list[tuple[int, int]]
-    calls: F64
-    coupling: F64
-    role: list[str]  # web | database | outside
-    rows: int
-    start: int  # first abnormal row
-    load: F64
-    rate: F64 = field(default_factory=lambda: np.zeros(0))
-    own: F64 = field(default_factory=lambda: np.zeros(0))
-    own_errors: F64 = field(default_factory=lambda: np.zeros(0))
-    network: F64 = field(default_factory=lambda: np.zeros(0))
-    edge_errors: F64 = field(default_factory=lambda: np.zeros(0))
-    edge_factor: F64 = field(default_factory=lambda: np.zeros(0))
-    cpu_factor: F64 = field(default_factory=lambda: np.zeros(0))
-    cpu_extra: F64 = field(default_factory=lambda: np.zeros(0))
-    memory: F64 = field(default_factory=lambda: np.zeros(0))
-    pool: F64 = field(default_factory=lambda: np.zeros(0))
-    queue: F64 = field(default_factory=lambda: np.zeros(0))
-    disk: F64 = field(default_factory=lambda: np.zeros(0))
-    gone: F64 = field(default_factory=lambda: np.zeros(0))
-    restarts: F64 = field(default_factory=lambda: np.zeros(0))
-
-
 def simulate(
     fault: str, seed: int, *, size: int = 14, decoys: int = 3, normal: int = 120, faulty: bool = True
 ) -> Incident:
@@ -105,8 +75,8 @@ def simulate(
         _break(rng, world, victim, fault)
     effects = _propagate(world)
     step_s = float(rng.choice([15, 30, 60]))
-    names = _DIALECTS[int(rng.integers(2 if fault in ON_CALLS else len(_DIALECTS)))]
-    columns, values = _measure(rng, names, world, effects)
+    names = DIALECTS[int(rng.integers(2 if fault in ON_CALLS else len(DIALECTS)))]
+    columns, values = measure(rng, names, world, effects)
     _jobs(rng, columns, values, world, victim)
     values[rng.random(values.shape) < rng.choice([0.0, 0.02, 0.1])] = np.nan
     trigger = int((world.start + 1) * step_s * 1000)
@@ -118,7 +88,7 @@ def simulate(
         columns=tuple(columns),
         values=values,
         graph=ServiceGraph([(world.names[a], world.names[b]) for a, b in world.edges], world.names),
-        symptom=Symptom(world.names[0], _metric_of(columns, world.names[0], kind), kind),  # type: ignore[arg-type]
+        symptom=Symptom(world.names[0], metric_of(columns, world.names[0], kind), kind),  # type: ignore[arg-type]
         trigger_ms=trigger,
         step_s=step_s,
         changes=_changes(rng, world, victim, fault=fault if faulty else "", trigger_ms=trigger, decoys=decoys),
@@ -149,6 +119,13 @@ def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:
         start=normal,
         load=20 * day * np.exp(_wander(rng, rows, 1, 0.05)[:, 0]),
     )
+    _fill(rng, world)
+    return world
+
+
+def _fill(rng: Rng, world: World) -> None:
+    """Everything of a system that is not its structure, as it is without any fault."""
+    rows, size, edges = world.rows, len(world.names), world.edges
     shape = (rows, size)
     world.own = np.exp(rng.uniform(np.log(0.003), np.log(0.06), size) + _wander(rng, rows, size, 0.06))
     world.own_errors = np.clip(rng.choice([0, 0.0005, 0.004], size) * np.exp(_wander(rng, rows, size, 0.3)), 0, 1)
@@ -159,7 +136,6 @@ def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:
     world.memory = world.memory * np.exp(_wander(rng, rows, size, 0.01))
     world.pool, world.queue, world.disk = np.zeros(shape), rng.poisson(2.0, shape).astype(float), np.zeros(shape)
     world.gone, world.restarts = np.zeros(shape), np.zeros(shape)
-    return world
 
 
 def _graph(rng: Rng, size: int) -> list[tuple[int, int]]:
@@ -205,10 +181,30 @@ def _victim(rng: Rng, world: World, fault: str) -> int:
 
 
 def _break(rng: Rng, w: World, v: int, fault: str) -> None:
-    now = slice(w.start, None)
     into = [e for e, (_, b) in enumerate(w.edges) if b == v]
     out = [e for e, (a, _) in enumerate(w.edges) if a == v]
     slow = rng.uniform(0.1, 0.6)
+    _break_service(rng, w, v, fault, slow=slow)
+    now = slice(w.start, None)
+    if fault == "network delay":
+        w.network[now, into] += slow
+    elif fault == "network loss":
+        w.edge_errors[now, into] += rng.uniform(0.1, 0.4)
+        w.network[now, into] += slow / 2
+    elif fault in ("crash", "outside dependency down", "certificate expired"):
+        w.edge_errors[now, into] += rng.uniform(0.9, 1.0)
+        w.gone[now, v] = 1.0 if fault == "crash" else 0.0
+        w.edge_factor[now, out] *= 0.02
+        w.cpu_factor[now, v] *= 0.1
+    elif fault == "traffic surge":
+        w.load[now] *= rng.uniform(2.0, 4.0)
+    elif fault == "retry storm":
+        w.edge_factor[now, [int(rng.choice(out))]] *= rng.uniform(6, 12)
+
+
+def _break_service(rng: Rng, w: World, v: int, fault: str, *, slow: float) -> None:
+    """Faults of the service itself: its time, its errors, its resources."""
+    now = slice(w.start, None)
     if fault in ("slow code", "database slow"):
         w.own[now, v] += slow
         w.cpu_factor[now, v] *= rng.uniform(1.5, 3.0)
@@ -228,20 +224,6 @@ def _break(rng: Rng, w: World, v: int, fault: str) -> None:
     elif fault == "queue backlog":
         w.queue[now, v] += np.linspace(20, rng.uniform(200, 2000), w.rows - w.start)
         w.own[now, v] += slow
-    elif fault == "network delay":
-        w.network[now, into] += slow
-    elif fault == "network loss":
-        w.edge_errors[now, into] += rng.uniform(0.1, 0.4)
-        w.network[now, into] += slow / 2
-    elif fault in ("crash", "outside dependency down", "certificate expired"):
-        w.edge_errors[now, into] += rng.uniform(0.9, 1.0)
-        w.gone[now, v] = 1.0 if fault == "crash" else 0.0
-        w.edge_factor[now, out] *= 0.02
-        w.cpu_factor[now, v] *= 0.1
-    elif fault == "traffic surge":
-        w.load[now] *= rng.uniform(2.0, 4.0)
-    elif fault == "retry storm":
-        w.edge_factor[now, [int(rng.choice(out))]] *= rng.uniform(6, 12)
     elif fault == "scaled down":
         w.cpu_factor[now, v] *= rng.uniform(1.8, 2.5)
         w.own[now, v] *= rng.uniform(3, 8)
@@ -276,94 +258,6 @@ def _propagate(w: World) -> tuple[F64, F64, F64, F64]:
     return latency, np.clip(errors, 0, 1), seen_latency, np.clip(seen_errors, 0, 1)
 
 
-_DIALECTS: tuple[dict[str, str], ...] = (
-    {
-        "p95": "latency_p95",
-        "p50": "latency_p50",
-        "errors": "error_ratio",
-        "rate": "requests_rate",
-        "cpu": "cpu_cores",
-        "memory": "memory_bytes",
-        "pool": "connections_used_ratio",
-        "queue": "queue_depth",
-        "restarts": "restarts",
-        "disk": "disk_used_ratio",
-        "seen_p95": "client_latency_p95",
-        "seen_errors": "client_error_ratio",
-    },
-    {
-        "mean": "http_server_duration_avg",
-        "p95": "http_server_duration_p99",
-        "error_count": "http_server_errors",
-        "count": "http_server_requests",
-        "cpu": "container_cpu_usage",
-        "memory": "container_memory_rss",
-        "pool": "db_pool_in_use",
-        "queue": "executor_queue_size",
-        "disk": "fs_used_pct",
-        "seen_mean": "out_duration_avg",
-        "seen_errors": "out_errors_ratio",
-    },
-    {
-        "p50": "response_time_p50",
-        "p95": "response_time_p90",
-        "success": "success_pct",
-        "rate": "rps",
-        "cpu": "cpu_pct",
-        "memory": "mem_pct",
-        "queue": "pending_jobs",
-        "disk": "disk_util",
-        "restarts": "pod_restarts",
-    },
-)
-
-
-def _measure(rng: Rng, names: dict[str, str], w: World, effects: tuple[F64, F64, F64, F64]) -> tuple[list[Column], F64]:
-    latency, errors, seen, seen_errors = effects
-    columns: list[Column] = []
-    series: list[F64] = []
-
-    def put(column: Column, value: F64, noise: float = 0.03) -> None:
-        columns.append(column)
-        series.append(value * np.exp(noise * rng.standard_normal(len(value))))
-
-    for v, name in enumerate(w.names):
-        for what, value in _service_series(w, v, latency[:, v], errors[:, v]).items():
-            if what in names:
-                put(
-                    Column(name, names[what]), np.where(w.gone[:, v] > 0, np.nan, value), 0.1 if what == "p95" else 0.03
-                )
-    for e, (a, b) in enumerate(w.edges):
-        for what, value in (
-            ("seen_mean", seen[:, e]),
-            ("seen_p95", 1.8 * seen[:, e]),
-            ("seen_errors", seen_errors[:, e]),
-        ):
-            if what in names:
-                put(Column(w.names[a], names[what], w.names[b]), value, 0.1)
-    return columns, np.column_stack(series)
-
-
-def _service_series(w: World, v: int, latency: F64, errors: F64) -> dict[str, F64]:
-    """All that could be measured of a service; databases show no requests, the outside shows nothing."""
-    if w.role[v] == "outside":
-        return {}
-    lost = [w.edge_errors[:, e] for e, (_, b) in enumerate(w.edges) if b == v]
-    rate = w.rate[:, v] * (1 - np.mean(lost, axis=0) if lost else 1.0)
-    usual = max(float(np.median(rate[: w.start])), 1e-9)
-    resources = {
-        "cpu": (0.05 + 0.4 * rate / usual) * w.cpu_factor[:, v] + w.cpu_extra[:, v],
-        "memory": w.memory[:, v],
-        "pool": np.clip(0.2 * rate / usual * (latency / np.median(latency[: w.start])) ** 0.5 + w.pool[:, v], 0, 1),
-        "disk": np.clip(0.4 + 0.6 * w.disk[:, v], 0, 1),
-    }
-    if w.role[v] == "database":
-        return resources
-    requests = {"mean": latency, "p50": 0.8 * latency, "p95": 1.8 * latency, "errors": errors, "rate": rate}
-    counted = {"count": np.rint(rate * 60), "error_count": np.rint(errors * rate * 60), "success": 100 * (1 - errors)}
-    return {**requests, **counted, **resources, "queue": w.queue[:, v], "restarts": w.restarts[:, v]}
-
-
 def _jobs(rng: Rng, columns: list[Column], values: F64, w: World, victim: int) -> None:
     """Background jobs: one or two healthy services work hard for themselves during the incident."""
     for _ in range(int(rng.integers(1, 3))):
@@ -391,10 +285,3 @@ def _symptom_kind(w: World, latency: F64, errors: F64) -> str:
     slower = np.median(latency[w.start :, 0]) / np.median(latency[: w.start, 0]) - 1
     failing = (np.median(errors[w.start :, 0]) - np.median(errors[: w.start, 0])) / 0.02
     return "errors" if failing > slower else "latency"
-
-
-def _metric_of(columns: list[Column], service: str, kind: str) -> str:
-    words = ("latency", "duration", "response") if kind == "latency" else ("error", "success")
-    return max(
-        c.metric for c in columns if c.service == service and not c.peer and any(word in c.metric for word in words)
-    )
