@@ -1,11 +1,16 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from corruption import SPOILS, calm_windows
+from large import large_case
 from simulation import CHANGED, FAULTS, Incident, simulate
 
-from rca import RANKERS, Case, default_ranker
+from rca import RANKERS, Case, ServiceGraph, default_ranker
 
 SEEDS = range(100, 104)
 
@@ -83,3 +88,29 @@ def test_order_of_services_does_not_matter_in_any_incident() -> None:
         order = np.random.default_rng(1).permutation(len(case.columns))
         mixed = replace(case, columns=tuple(case.columns[i] for i in order), values=case.values[:, order])
         assert default_ranker().rank(case) == default_ranker().rank(mixed)
+
+
+def test_hash_seeds_do_not_matter() -> None:
+    script = (
+        "from simulation import simulate; from rca import RANKERS; "
+        "print([make().rank(simulate('slow code', 3).case) for make in RANKERS.values()])"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+
+
+def test_a_hundred_thousand_edges_are_no_trouble() -> None:
+    case = large_case(1000, rows=40)
+    names = case.graph.services()
+    ends = np.random.default_rng(1).integers(0, len(names), (100_000, 2))
+    dense = replace(case, graph=ServiceGraph([(names[a], names[b]) for a, b in ends], names))
+    assert default_ranker().rank(dense).suspects[0].service == "s00500"
