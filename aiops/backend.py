@@ -90,8 +90,9 @@ class ServiceBackend:
 def score_rows(pipeline: Pipeline) -> Iterator[ScoreRow]:
     """The latest verdict on every watched series, 1.0 = the border at which an anomaly begins."""
     for shard in pipeline.shards:
-        view = shard.detection.view
+        # Detection goes on in another thread: rows of two lengths may meet here, and only columns of both are shown.
+        scores, view = shard.detection.border_scores().tolist(), shard.detection.view
         if view is not None:
-            for i, score in enumerate(shard.detection.border_scores().tolist()):
-                band = (float(view.expected[i]), float(view.lower[i]), float(view.upper[i]))
-                yield ScoreRow(shard.source.table.key(i), score, *band)
+            bands = zip(scores, view.expected.tolist(), view.lower.tolist(), view.upper.tolist(), strict=False)
+            for i, (score, expected, lower, upper) in enumerate(bands):
+                yield ScoreRow(shard.source.table.key(i), score, expected, lower, upper)

@@ -1,0 +1,271 @@
+"""What becomes of counts and conditions that the parts of the service keep to themselves."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from aiops.delivery import Delivery
+from aiops.errors import StoreError
+from aiops.pipeline import Pipeline, Shard
+from aiops.runners._report import SILENT_MS, Reporter
+from aiops.series import SeriesTable
+from aiops.sources._prometheus_health import REASONS, SourceHealth
+from aiops.sources._pushed_health import PushHealth
+from aiops.telemetry import Health, Telemetry
+from aiops.triage import Triage
+from tests.runners._world import SERIES
+
+T0 = 1_700_000_000_000
+STEP_S = 60.0
+SILENT_AFTER_MS = 300_000 + 10 * 60_000
+"""Five minutes and ten steps."""
+
+
+@dataclass
+class Told:
+    """A source of which only its name, its table and what it says of itself matter."""
+
+    name: str
+    health: object = None
+    step_s: float = STEP_S
+    table: SeriesTable = field(default_factory=SeriesTable)
+
+
+@dataclass
+class Found:
+    """A source that looked for another one first."""
+
+    name: str
+    found: object = None
+    step_s: float = STEP_S
+    table: SeriesTable = field(default_factory=SeriesTable)
+
+
+@dataclass
+class Sizes:
+    outbox: int = 0
+    dead: int = 0
+    fails: bool = False
+
+    def counts(self):
+        if self.fails:
+            raise StoreError("disk cannot be read")
+        return {"outbox": self.outbox, "dead": self.dead}
+
+
+class Reported:
+    """A reporter, its clock, and what it has said."""
+
+    def __init__(self, *sources, receivers=()):
+        self.now_ms = T0
+        self.telemetry, self.health, self.store = Telemetry(), Health(lambda: self.now_ms / 1000), Sizes()
+        self.pipeline = Pipeline([Shard(source) for source in sources], Triage())
+        self.delivery = Delivery(self.store, dict.fromkeys(receivers), lambda: self.now_ms, random.Random(1))
+        self.reporter = Reporter(
+            self.pipeline,
+            self.delivery,
+            self.store,
+            telemetry=self.telemetry,
+            health=self.health,
+            wall_ms=lambda: self.now_ms,
+        )
+
+    @property
+    def shard(self):
+        return self.pipeline.shards[0]
+
+    def metric(self, name, **labels):
+        """The value of one series; None if it is not there."""
+        inner = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
+        wanted = re.escape(f"aiops_{name}" + (f"{{{inner}}}" if inner else ""))
+        found = re.search(rf"^{wanted} (\S+)$", self.telemetry.render().decode(), re.MULTILINE)
+        return found and float(found[1])
+
+    def dropped(self, reason):
+        return self.metric("samples_dropped_total", source=self.shard.name, reason=reason)
+
+    def up(self):
+        return self.metric("source_up", source=self.shard.name)
+
+
+def push_health(**dropped):
+    empty = dict.fromkeys(("received", "accepted", "unwatched", "refused", "pending", "raw_series", "signals"), 0)
+    return PushHealth(**empty, dropped=dropped, skipped={}, closed_ms=None)
+
+
+def pull_health(*, up=True, last_error="", **counters):
+    return SourceHealth(up=up, last_error=last_error, counters={**dict.fromkeys(REASONS, 0), **counters})
+
+
+# -- what was lost
+
+
+def test_every_way_to_lose_samples_is_there_at_zero_before_anything_is_lost():
+    pushed = Reported(Told("push"))
+    assert [pushed.dropped(reason) for reason in ("late", "too_old", "future", "duplicate", "series_limit")] == [0] * 5
+    assert pushed.dropped("table_full") is None
+    pulled = Reported(Told("prom"))
+    assert [pulled.dropped(reason) for reason in ("table_full", "no_service", "steps_missed", "off_grid")] == [0] * 4
+    assert [pulled.dropped(reason) for reason in ("samples", "nan", "query_refused", "late")] == [None] * 4
+
+
+def test_drops_of_pushed_samples_reach_the_metrics_once():
+    source = Told("push", push_health(late=3))
+    told = Reported(source)
+    told.reporter.report()
+    told.reporter.report()
+    assert told.dropped("late") == 3
+    source.health = push_health(late=5, future=1)
+    told.reporter.report()
+    assert (told.dropped("late"), told.dropped("future")) == (5, 1)
+
+
+def test_losses_of_a_pulled_source_are_counted_and_what_is_no_loss_is_not():
+    told = Reported(Found("prom", Told("prom", pull_health(samples=1000, nan=7, infinite=2, warnings=3))))
+    told.reporter.report()
+    told.reporter.report()
+    assert told.dropped("infinite") == 2
+    assert [told.dropped(reason) for reason in ("samples", "nan", "warnings")] == [None] * 3
+
+
+def test_a_count_that_starts_anew_is_not_taken_off():
+    source = Told("push", push_health(late=5))
+    told = Reported(source)
+    for late in (5, 1, 2):
+        source.health = push_health(late=late)
+        told.reporter.report()
+    assert told.dropped("late") == 6
+
+
+def test_two_sources_that_lose_the_same_number_are_both_counted():
+    told = Reported(Told("a", pull_health(infinite=2)), Told("b", pull_health(infinite=2)))
+    told.reporter.report()
+    for name in "ab":
+        assert told.metric("samples_dropped_total", source=name, reason="infinite") == 2
+
+
+# -- how a source is
+
+
+def test_a_source_that_was_never_heard_is_neither_up_nor_spoken_for():
+    told = Reported(Found("prom"))
+    told.health.expect("prom")
+    told.reporter.report()
+    assert told.up() == 0
+    assert told.health.condition("prom").reason == "starting"
+
+
+def test_a_source_that_gave_a_batch_is_up():
+    told = Reported(Told("push"))
+    told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert told.up() == 1
+    assert told.health.condition("push").ok
+
+
+def test_a_source_is_silent_after_five_minutes_and_ten_steps_and_well_again_with_its_next_batch():
+    assert SILENT_MS == 300_000
+    told = Reported(Told("push"))
+    told.reporter.heard(told.shard)
+    told.now_ms += SILENT_AFTER_MS
+    told.reporter.report()
+    assert told.up() == 1
+    told.now_ms += 1
+    told.reporter.report()
+    assert told.up() == 0
+    assert told.health.condition("push").reason == "no samples for 15 min"
+    assert told.health.condition("push").since_ms == told.now_ms
+    told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert (told.up(), told.health.reasons()) == (1, [])
+
+
+def test_a_failure_is_told_at_once_and_holds_until_the_source_is_heard_again():
+    told = Reported(Told("prom", pull_health()))
+    told.reporter.heard(told.shard)
+    told.reporter.failed(told.shard, "HTTP 401")
+    assert told.up() == 0
+    assert told.health.condition("prom").reason == "HTTP 401"
+    told.reporter.report()
+    assert told.health.condition("prom").reason == "HTTP 401"
+    told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert (told.up(), told.health.reasons()) == (1, [])
+
+
+@pytest.mark.parametrize(("error", "said"), [("ConnectError", "ConnectError"), ("", "does not answer")])
+def test_a_server_that_does_not_answer_is_down_with_what_it_said_last(error, said):
+    told = Reported(Found("prom", Told("prom", pull_health(up=False, last_error=error))))
+    told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert told.up() == 0
+    assert told.health.condition("prom").reason == said
+
+
+def test_a_refused_query_beside_good_ones_does_not_make_a_server_down():
+    told = Reported(Told("prom", pull_health(last_error="latency_p95: HTTP 422")))
+    told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert told.up() == 1
+
+
+def test_a_source_of_which_nearly_all_series_are_missing_is_not_well():
+    told = Reported(Told("push"))
+    told.reporter.heard(told.shard)
+    told.shard.detection.blind = True
+    told.reporter.report()
+    assert told.up() == 0
+    assert told.health.condition("push").reason == "nearly all series are missing at once"
+
+
+def test_the_number_of_watched_series_is_that_of_the_sources_table():
+    told = Reported(Told("push"))
+    assert told.metric("watched_series", source="push") == 0
+    told.shard.source.table.add(*SERIES[0])
+    assert told.metric("watched_series", source="push") == 1
+
+
+# -- who was told
+
+
+def test_every_outcome_of_every_receiver_is_there_at_zero():
+    told = Reported(receivers=("pager", "chat"))
+    for receiver in ("pager", "chat"):
+        for result in ("sent", "retried", "rejected"):
+            assert told.metric("notifications_total", receiver=receiver, result=result) == 0
+
+
+def test_attempts_to_notify_reach_the_metrics_once():
+    told = Reported(receivers=("pager", "chat"))
+    told.delivery.counts += Counter({("pager", "sent"): 2, ("pager", "dead"): 1, ("chat", "retried"): 3})
+    told.reporter.report()
+    told.reporter.report()
+    told.delivery.counts["pager", "sent"] += 1
+    told.reporter.report()
+    assert told.metric("notifications_total", receiver="pager", result="sent") == 3
+    assert told.metric("notifications_total", receiver="pager", result="rejected") == 1
+    assert told.metric("notifications_total", receiver="chat", result="retried") == 3
+    assert told.metric("notifications_total", receiver="chat", result="sent") == 0
+
+
+def test_what_waits_and_what_was_given_up_on_is_shown():
+    told = Reported()
+    told.store.outbox, told.store.dead = 4, 2
+    told.reporter.report()
+    assert (told.metric("outbox_pending"), told.metric("outbox_dead")) == (4, 2)
+    told.store.outbox = 0
+    told.reporter.report()
+    assert told.metric("outbox_pending") == 0
+
+
+def test_a_store_that_cannot_be_asked_is_the_callers_business_and_sources_were_told_of_before():
+    told = Reported(Told("push", push_health(late=1)))
+    told.store.fails = True
+    with pytest.raises(StoreError):
+        told.reporter.report()
+    assert told.dropped("late") == 1
