@@ -28,24 +28,36 @@ from aiops.web.render import incident_dict
 
 SETTLED_S = 3.0  # after the first incident its ranking may still change; chosen
 PATIENCE_S = 180.0  # of `--once`, chosen: several times what it takes
+HISTORY_DAYS = 14  # what the shop has learnt from before, chosen: two of each weekday
 
 
-def run_demo(*, once: bool, output: Literal["text", "json"], port: int, seed: int) -> None:
+def run_demo(
+    *,
+    once: bool,
+    output: Literal["text", "json"],
+    port: int,
+    seed: int,
+    patience_s: float = PATIENCE_S,
+    history_days: int = HISTORY_DAYS,
+) -> None:
     """Run the demo until Ctrl-C, or until the first incident is printed.
 
     Raises
     ------
-    AiopsError : with `once`, no incident came in three minutes
+    AiopsError : with `once`, no incident came in `patience_s`
     """
     setup_logging("warning")
+    demo = _Demo(once=once, quiet=output == "json", patience_s=patience_s, history_days=history_days)
     with TemporaryDirectory(prefix="aiops-demo-") as folder:
-        asyncio.run(_Demo(once=once, quiet=output == "json").run(Path(folder), port, seed))
+        asyncio.run(demo.run(Path(folder), port, seed))
 
 
 @dataclass(slots=True)
 class _Demo:
     once: bool
     quiet: bool
+    patience_s: float
+    history_days: int
     url: str = ""
     listening: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,7 +73,8 @@ class _Demo:
         service = build(settings, base=folder, opened=self._saved)
         stop = asyncio.Event()
         running = asyncio.create_task(until_signal(service, self._listens, stop))
-        sending = asyncio.create_task(self._send(story(int(time.time() * 1000), seed=seed), seed))
+        plot = story(int(time.time() * 1000), seed=seed, history_days=self.history_days)
+        sending = asyncio.create_task(self._send(plot, seed))
         watching = asyncio.create_task(self._watch(service, stop))
         try:
             done, _ = await asyncio.wait([running, sending, watching], return_when=asyncio.FIRST_COMPLETED)
@@ -76,7 +89,7 @@ class _Demo:
 
     async def _send(self, plot: Story, seed: int) -> None:
         await self.listening.wait()
-        with progress_bar("two weeks of metrics, pushed", shown=not self.quiet) as step:
+        with progress_bar(f"{self.history_days} days of metrics, pushed", shown=not self.quiet) as step:
 
             def moved(progress: Progress) -> None:
                 step(progress.done, progress.total)
@@ -88,9 +101,9 @@ class _Demo:
             await stop.wait()
             return
         try:
-            await asyncio.wait_for(self.opened.wait(), PATIENCE_S)
+            await asyncio.wait_for(self.opened.wait(), self.patience_s)
         except TimeoutError:
-            raise AiopsError(f"no incident within {PATIENCE_S:.0f} s") from None
+            raise AiopsError(f"no incident within {self.patience_s:.0f} s") from None
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SETTLED_S)
         incident = service.store.incident(self.first)
