@@ -54,13 +54,18 @@ def isolation_forest(times_s: F64, values: F64) -> F64:
 
 
 def holt_winters(times_s: F64, values: F64) -> F64:
-    """Holt-Winters with a daily season, fitted again every day on the last week: the forecaster of operators' habit."""
+    """Holt-Winters with a daily season, fitted again every day on the last week: the forecaster of operators' habit.
+
+    Series of more than 48 rows a day get no opinion: one fit of a season that long takes seconds, and one a day is due.
+    """
     import warnings
 
     import pandas as pd
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
     day = _rows_per(DAY_S, times_s)
+    if day > 48:
+        return np.full(len(values), np.nan)
     filled = pd.Series(values).ffill().bfill().to_numpy()
     out = np.full(len(values), np.nan)
     for start in range(3 * day, len(values), day):
