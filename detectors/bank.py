@@ -51,7 +51,6 @@ from detectors.scale import RATIO_LIMIT, bin_position, learn, loudness, write_we
 
 __all__ = ["Bank", "rarity_threshold"]
 
-KERNELS = "e0d5a559c0b4"  # digest of the files the kernel is made of: the compiled one is cached by this file's text
 PERSISTENCE = 1.5  # two rows in a row weigh this much over their mean
 WARM_ROWS = 50.0  # no opinion before
 VALUE_LIMIT = 1e20  # larger values are taken for this: their powers would leave the range of floats

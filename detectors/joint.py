@@ -24,7 +24,6 @@ from detectors._surprise import surprise
 from detectors.bank import VALUE_LIMIT, WARM_ROWS, Bank
 from detectors.mahalanobis import Cloud, cloud_from, distances, empty_cloud
 
-KERNELS = "e0d5a559c0b4"  # digest of the files the kernel is made of: the compiled one is cached by this file's text
 TOP = 5  # channels that speak, chosen: an incident shows in several signals, seldom in all
 DISTANCE_WEIGHT = 1.5  # of the logarithm of the distance beside the surprise
 ORDINARY = 1.0  # the sum on ordinary rows: oddness 1
