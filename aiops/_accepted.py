@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops._changes import Shift
 from aiops._track import Track
-from aiops.model import SeriesKey
+from aiops.model import Anomaly, SeriesKey
 from aiops.wire import decode, encode
 
 KEPT = 100  # accepted levels, chosen: a week of many deploys
@@ -38,6 +39,20 @@ class Accepted:
     before: float
     after: float
     undone_ms: int | None = None
+
+
+def accepted_of(anomaly: Anomaly, shift: Shift, now_ms: int) -> Accepted:
+    """The level that an anomaly came to rest at."""
+    return Accepted(
+        id=anomaly.id,
+        series=anomaly.series,
+        unit=anomaly.unit,
+        change=shift.kind,
+        change_ms=shift.change_ms,
+        accepted_ms=now_ms,
+        before=anomaly.expected,
+        after=shift.level,
+    )
 
 
 class AcceptedLevels:

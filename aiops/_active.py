@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiops._changes import Change
 from aiops._track import Track
-from aiops.model import SeriesKey, Signal
+from aiops.model import F64, SeriesKey, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,14 @@ class Active:
     tracks: tuple[Watched, ...] = ()
     told: tuple[Start, ...] = ()
     changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the bank said of the latest row, all arrays (n,): for `/metrics`."""
+
+    time_ms: int
+    rarity: F64
+    expected: F64
+    lower: F64
+    upper: F64

@@ -101,17 +101,20 @@ def shift_after(change: Change, started_ms: int, now_ms: int, *, pages: bool) ->
     return Shift(change.kind, change.time_ms, change.until_ms, due_ms, middle_ms, is_decided=pages)
 
 
-def cut(times: I64, start: int, due_ms: Iterable[int]) -> int:
-    """How far rows may be taken together from `start` on: up to the first one at or after any of the times.
+def cut(times: I64, start: int, due_ms: Iterable[int], borders_ms: Iterable[int] = ()) -> int:
+    """How far rows may be taken together from `start` on: up to the first one at or after any of the times due.
+
+    They end before the first one at or after a border.
 
     >>> rows = np.array([0, 10, 20, 30])
     >>> cut(rows, 0, [15]), cut(rows, 1, [5, 30]), cut(rows, 1, []), cut(rows, 0, [99])
     (3, 2, 4, 4)
+    >>> cut(rows, 0, [15], [15]), cut(rows, 1, [], [10, 20]), cut(rows, 0, [], [-5, 0, 31])
+    (2, 2, 4)
     """
-    due = min(due_ms, default=None)
-    if due is None:
-        return len(times)
-    return min(max(int(np.searchsorted(times, due)), start) + 1, len(times))
+    ends = [max(int(np.searchsorted(times, due)), start) + 1 for due in due_ms]
+    ends += [end for border in borders_ms if (end := int(np.searchsorted(times, border))) > start]
+    return min([*ends, len(times)])
 
 
 class Changes:

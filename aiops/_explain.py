@@ -68,10 +68,9 @@ def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "
             recurrence(anomaly.started_ms, earlier_ms),
         ]
         return "; ".join(part for part in parts if part)
-    band = f"{quantity(anomaly.lower, anomaly.unit)} to {quantity(anomaly.upper, anomaly.unit)}"
     side = "above" if anomaly.went == "up" else "below"
     parts = [
-        f"{side} the usual {band} since {clock(anomaly.started_ms)}",
+        f"{side} the usual {_band(anomaly)} since {clock(anomaly.started_ms)}",
         usual,
         watched,
         f"{how_rare(anomaly.rarity)} on this series",
@@ -115,15 +114,25 @@ def silenced_by(anomaly: Anomaly) -> str:
 def at_this_hour(unit: str, lower: float, upper: float) -> str:
     """What the season's band says of this time; "" when it has no opinion.
 
-    >>> at_this_hour("s", 0.3, 0.31), at_this_hour("s", 0.1, 0.7)
-    ('usually 0.305 s at this hour', 'usually 0.178 s to 0.622 s at this hour')
+    >>> at_this_hour("s", 0.3, 0.31), at_this_hour("s", 0.1, 0.7), at_this_hour("s", -0.3, 0.7)
+    ('at this hour usually 0.305 s', 'at this hour usually 0.178 s to 0.622 s', 'at this hour usually 0.57 s at most')
     """
     low, high = reached(lower, upper)
     if not math.isfinite(low):
         return ""
+    if low < 0.0 < high:
+        return f"at this hour usually {quantity(high, unit)} at most"
     if high - low <= NARROW * abs(low + high):
-        return f"usually {quantity(0.5 * (low + high), unit)} at this hour"
-    return f"usually {quantity(low, unit)} to {quantity(high, unit)} at this hour"
+        return f"at this hour usually {quantity(0.5 * (low + high), unit)}"
+    return f"at this hour usually {quantity(low, unit)} to {quantity(high, unit)}"
+
+
+def _band(anomaly: Anomaly) -> str:
+    low, high = quantity(anomaly.lower, anomaly.unit), quantity(anomaly.upper, anomaly.unit)
+    # A band is symmetric; the numbers people watch are not: nobody has seen an error ratio of -1 %.
+    if anomaly.went == "up" and anomaly.lower < 0.0 <= anomaly.expected:
+        return f"{high} at most"
+    return low if low == high else f"{low} to {high}"
 
 
 def _spoke(anomaly: Anomaly) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 
 from aiops._kernels import compile_kernels
+from aiops._maintenance import Window
 from aiops._track import TrackRules
 from aiops.backend import ServiceBackend, score_rows
 from aiops.config import ConsoleNotifier as ConsoleSettings
@@ -201,7 +202,20 @@ def detection_rules(settings: Settings) -> DetectionRules:
         needed=one.needed, of=one.of, hold_s=one.hold_s, gone_s=one.gone_s, accept_s=one.accept_hours * 3600.0
     )
     return DetectionRules(
-        one.page_budget_per_30d, one.evidence_budget_per_30d, track, watch_change_s=one.watch_change_s
+        one.page_budget_per_30d,
+        one.evidence_budget_per_30d,
+        track,
+        watch_change_s=one.watch_change_s,
+        settle_s=one.settle_s,
+        maintenance=maintenance_windows(settings),
+    )
+
+
+def maintenance_windows(settings: Settings) -> tuple[Window, ...]:
+    """When services are worked on, by the settings."""
+    return tuple(
+        Window(int(one.start.timestamp() * 1000), int(one.end.timestamp() * 1000), one.reason, tuple(one.services))
+        for one in settings.maintenance
     )
 
 
@@ -260,7 +274,8 @@ def _assembled(
 ) -> Service:
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
     inputs, notifiers = _inputs(settings, store, health, base, wall), build_notifiers(settings, base)
-    pipeline = Pipeline(inputs.shards, Triage(triage_settings(settings, tuple(notifiers))))
+    triage = Triage(triage_settings(settings, tuple(notifiers)))
+    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings))
     runner = Embedded(
         pipeline,
         saver=_saver(settings, store, clock),

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -88,6 +89,9 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     gone_s: Annotated[float, Meta(gt=0, description="seconds after which an anomaly of a vanished series ends")] = 900.0
     accept_hours: Annotated[float, Meta(gt=0, description="after this long a new level is the normal one")] = 6.0
     watch_change_s: Annotated[float, Meta(ge=0, description="closer watch after a deploy or change; 0 = none")] = 1800.0
+    settle_s: Annotated[float, Meta(ge=0, description="a series that appears, or comes back after 1 h, is quiet")] = (
+        600.0
+    )
     snapshot_s: Annotated[float, Meta(gt=0, description="seconds between detector snapshots")] = 300.0
     second_opinion: Annotated[bool, Meta(description="note what slower models say of an incident; 160 MB")] = True
 
@@ -129,6 +133,18 @@ class WebhookNotifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     timeout_s: Positive = 10.0
 
 
+class MaintenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time in which services are worked on: nothing is learnt of them, no anomaly begins, their alerts are muted."""
+
+    start: Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset, such as 2026-11-22T22:00:00Z")]
+    end: Annotated[datetime, Meta(tz=True, description="the same; after `start`")]
+    services: Annotated[list[str], Meta(description="their names; not together with `all`")] = field(
+        default_factory=list
+    )
+    all: Annotated[bool, Meta(description="all services")] = False
+    reason: Annotated[str, Meta(description="for people; shown with what was muted")] = ""
+
+
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where state is kept."""
 
@@ -152,6 +168,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     triage: TriageSettings = TriageSettings()
     graph: GraphSettings = GraphSettings()
     notifiers: list[ConsoleNotifier | WebhookNotifier] = field(default_factory=lambda: [ConsoleNotifier()])
+    maintenance: list[MaintenanceSettings] = field(default_factory=list)
     store: StoreSettings = StoreSettings()
     limits: Limits = Limits()
     signals: Annotated[list[dict[str, Any]], Meta(description="own recipes, in the format of a signal pack")] = field(
@@ -212,6 +229,7 @@ def _check(settings: Settings, where: str, beside: Path) -> None:
     _check_files(settings, where, beside)
     _check_names(settings, where)
     _check_numbers(settings, where)
+    _check_maintenance(settings, where)
 
 
 def _check_files(settings: Settings, where: str, beside: Path) -> None:
@@ -249,6 +267,16 @@ def _check_numbers(settings: Settings, where: str) -> None:
             raise ConfigError(where, key, f"must be a whole number of milliseconds, got {step_s}")
     if settings.detection.needed > settings.detection.of:
         raise ConfigError(where, "detection.needed", f"must be <= detection.of = {settings.detection.of}")
+
+
+def _check_maintenance(settings: Settings, where: str) -> None:
+    for i, one in enumerate(settings.maintenance):
+        if one.end <= one.start:
+            raise ConfigError(where, f"maintenance[{i}].end", f"must be after start = {one.start.isoformat()}")
+        if one.all == bool(one.services):
+            raise ConfigError(where, f"maintenance[{i}]", "must have either `services` or `all: true`")
+        if "" in one.services:
+            raise ConfigError(where, f"maintenance[{i}].services", "must not have empty names")
 
 
 def source_name(one: PrometheusSettings) -> str:

@@ -15,14 +15,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._accepted import Accepted, AcceptedLevels
-from aiops._active import Active, Start, Watched
+from aiops._accepted import Accepted, AcceptedLevels, accepted_of
+from aiops._active import Active, Start, View, Watched
 from aiops._changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
 from aiops._explain import NO_BAND, Band, explained
 from aiops._limits import Limits
+from aiops._maintenance import Window, borders, why
+from aiops._presence import GAP_MS, Presence
 from aiops._told import Told
 from aiops._track import Row, Track, TrackRules, Went, anomaly_of, matters, pages, way
-from aiops.model import F64, I64, Anomaly, Block
+from aiops.model import F64, I64, Anomaly, Block, Bools
 from aiops.series import SeriesTable
 from aiops.words import quantity
 from detectors.absence import Absence
@@ -47,6 +49,8 @@ class DetectionRules:
     track : when a deviation is told and when it ends
     utc_offset_s : local time minus UTC, by whose clock patterns recur
     watch_change_s : how long a service is watched closely after a change
+    settle_s : how long a series is only learnt after it appeared, or came back after an hour
+    maintenance : when services are worked on: nothing is learnt of them and nothing told
     """
 
     page_budget_per_30d: float = 1.0
@@ -54,17 +58,8 @@ class DetectionRules:
     track: TrackRules = field(default_factory=TrackRules)
     utc_offset_s: float = 0.0
     watch_change_s: float = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What the bank said of the latest row, all arrays (n,): for `/metrics`."""
-
-    time_ms: int
-    rarity: F64
-    expected: F64
-    lower: F64
-    upper: F64
+    settle_s: float = 600.0
+    maintenance: tuple[Window, ...] = ()
 
 
 class Detection:
@@ -96,6 +91,8 @@ class Detection:
         self._limits = Limits(table, *(rarity_threshold(budget / 30) for budget in budgets))
         self._tracks: dict[int, Track] = {}
         self._told = Told()
+        self._presence = Presence()
+        self._borders_ms = borders(self.rules.maintenance)
         self._changes = Changes(self.rules.watch_change_s)
         self._accepted = AcceptedLevels()
         needed = self.rules.track.needed
@@ -109,14 +106,8 @@ class Detection:
     def learn(self, block: Block) -> None:
         """Teach the detectors without raising anything: history, or what was already told before a restart."""
         times, values = self._spread(block)
-        if not len(times):
-            return
-        rarity, _, _ = self._score(times, values)
-        for i, column in np.argwhere(rarity >= self._eased(times)):
-            row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
-            went = self._deviates(int(i), int(column), row)
-            if went is not None:
-                self._recurs(int(i), int(column), row, went)
+        for rows in self._pieces(times, told=False):
+            self._learn(times[rows], values[rows])
 
     def feed(self, block: Block) -> list[Anomaly]:
         """Score a block and return what is new about anomalies, in time order.
@@ -126,13 +117,10 @@ class Detection:
         """
         times, values = self._spread(block)
         found: list[Anomaly] = []
-        start = 0
-        while start < len(times):
-            # What is accepted changes the detectors: rows after it must not be scored before it.
-            end = cut(times, start, self._due_ms(int(times[start])))
-            found += self._feed(times[start:end], values[start:end])
-            found += self._settle(int(times[end - 1]), values[end - 1])
-            start = end
+        for rows in self._pieces(times, told=True):
+            found += self._interrupt(int(times[rows][0]))
+            found += self._feed(times[rows], values[rows])
+            found += self._settle(int(times[rows][-1]), values[rows][-1])
         return sorted(found, key=lambda a: (a.updated_ms, a.id))
 
     def changed(self, services: Iterable[str], time_ms: int, kind: str = "deploy") -> None:
@@ -196,6 +184,7 @@ class Detection:
         """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
         parts |= {"told": self._told.to_arrays(), "accepted": self._accepted.to_arrays()}
+        parts |= {"presence": self._presence.to_arrays()}
         self._told.saved()
         self.is_unsaved = False
         state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
@@ -207,6 +196,7 @@ class Detection:
             part.restore(_part(state, name))
         self._told.from_arrays(_part(state, "told"))
         self._accepted.from_arrays(_part(state, "accepted"))
+        self._presence.from_arrays(_part(state, "presence"))
         self.last_ms = int(state["last_ms"][0])
 
     # -- inside
@@ -219,6 +209,7 @@ class Detection:
             self.bank.grow(n)
             self.absence.grow(n)
             self.season.grow(n)
+            self._presence.grow(n)
             self._limits.grow(n)
         values = block.values[fresh]
         if len(block.ids) != n or not np.array_equal(block.ids, np.arange(n)):
@@ -230,6 +221,15 @@ class Detection:
     def _eased(self, times: I64) -> F64:
         return self._limits.eased(self._changes.within(int(times[0]), int(times[-1])) if len(self._changes) else ())
 
+    def _pieces(self, times: I64, *, told: bool) -> Iterator[slice]:
+        """Stretches of rows that may be scored together: what is accepted or frozen changes the detectors."""
+        start = 0
+        while start < len(times):
+            due_ms = self._due_ms(int(times[start])) if told else ()
+            end = cut(times, start, due_ms, self._borders_ms)
+            yield slice(start, end)
+            start = end
+
     def _due_ms(self, now_ms: int) -> list[int]:
         """When it may be that a level is accepted."""
         self._changes.forget(now_ms)
@@ -237,6 +237,14 @@ class Detection:
 
     def _undecided(self) -> list[tuple[Track, Shift]]:
         return [(t, t.shift) for t in self._tracks.values() if t.shift is not None and not t.shift.is_decided]
+
+    def _learn(self, times: I64, values: F64) -> None:
+        rarity, _, _ = self._score(times, values)
+        for i, column in np.argwhere(rarity >= self._eased(times)):
+            row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
+            went = self._deviates(int(i), int(column), row)
+            if went is not None:
+                self._recurs(int(i), int(column), row, went)
 
     def _feed(self, times: I64, values: F64) -> Iterator[Anomaly]:
         rarity, surprise, missing = self._score(times, values)
@@ -246,6 +254,15 @@ class Detection:
             scored = zip(times, values[:, column], surprise[:, column], rarity[:, column], strict=True)
             rows = (Row(int(t), float(v), float(s), float(r)) for t, v, s, r in scored)
             yield from self._follow(column, rows, missing[:, column])
+
+    def _interrupt(self, now_ms: int) -> Iterator[Anomaly]:
+        """End what maintenance has begun on."""
+        for column, track in sorted(self._tracks.items()):
+            reason = why(self.rules.maintenance, self.table.key(column).service, now_ms)
+            if reason:
+                del self._tracks[column]
+                if track.told:
+                    yield self._anomaly(track, now_ms, track.back_ms or now_ms, why=f"ended by {reason}")
 
     def _settle(self, now_ms: int, values: F64) -> Iterator[Anomaly]:
         """Accept the shifts that are due and last in this row."""
@@ -263,19 +280,10 @@ class Detection:
         return any(t is not None and t.told and pages(t, self.table.signal(t.column)) for t in tracks)
 
     def _accept(self, track: Track, shift: Shift, now_ms: int) -> Anomaly:
-        unit = self.table.signal(track.column).unit
-        words = f"accepted after the {named(shift.kind)}: {quantity(shift.level, unit)} is the new normal"
+        level = quantity(shift.level, self.table.signal(track.column).unit)
+        words = f"accepted after the {named(shift.kind)}: {level} is the new normal"
         anomaly = self._anomaly(track, now_ms, now_ms, why=words)
-        one = Accepted(
-            id=anomaly.id,
-            series=anomaly.series,
-            unit=unit,
-            change=shift.kind,
-            change_ms=shift.change_ms,
-            accepted_ms=now_ms,
-            before=track.expected,
-            after=shift.level,
-        )
+        one = accepted_of(anomaly, shift, now_ms)
         self._accepted.add(one, track, self.bank.accept(np.array([track.column])))
         del self._tracks[track.column]
         self.is_unsaved = True
@@ -283,19 +291,40 @@ class Detection:
         return anomaly
 
     def _score(self, times: I64, values: F64) -> tuple[F64, F64, F64]:
-        verdicts = self.bank.update(times, values)
-        missing = self.absence.update(times, values).surprise
-        self._usual = self.season.update(times, values)
+        frozen = self._frozen(int(times[0]))
+        self._verdicts = verdicts = self.bank.update(times, values, frozen)
+        rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
+        self._usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
+        young, rows = self._presence.unsettled(times, values, self.rules.settle_s)
+        for scores in (rarity, missing):
+            scores[:, young] = np.where(rows, np.nan, scores[:, young])
+            scores[:, frozen] = np.nan
+        self._presence.update(times, values)
         present = ~np.isnan(values).all(axis=0)
-        known = np.isfinite(missing).any(axis=0) | present
+        known = np.isfinite(missing).any(axis=0) | (present & ~frozen)
         self.blind = bool(known.any() and (known & ~present).sum() > BLIND_SHARE * known.sum())
         if self.blind:
             missing = np.full_like(missing, np.nan)
         self.last_ms = int(times[-1])
-        self._verdicts = verdicts
-        last = (level_rarity(verdicts.rarity[-1]), verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
-        self.view = View(self.last_ms, *last)
-        return level_rarity(verdicts.rarity), verdicts.surprise, missing
+        self.view = View(self.last_ms, rarity[-1], verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
+        return rarity, verdicts.surprise, missing
+
+    def _frozen(self, now_ms: int) -> Bools:
+        """Columns of services that are worked on."""
+        frozen = np.zeros(len(self.bank), np.bool_)
+        for window in self.rules.maintenance:
+            if window.holds(now_ms):
+                columns = [c for s in window.services for c in self._limits.columns(s)]
+                frozen[columns if window.services else slice(None)] = True
+        return frozen
+
+    def _absent(self, times: I64, values: F64, frozen: Bools) -> F64:
+        """Surprise of missing values; what goes missing in maintenance leaves no trace."""
+        since_ms = min((w.start_ms for w in self.rules.maintenance if w.holds(int(times[0]))), default=0)
+        excused = frozen & (self._presence.seen_ms >= since_ms - GAP_MS)
+        if excused.any():
+            values = np.where(excused & np.isnan(values), 0.0, values)
+        return self.absence.update(times, values).surprise
 
     def _follow(self, column: int, rows: Iterator[Row], missing: F64) -> Iterator[Anomaly]:
         signal = self.table.signal(column)

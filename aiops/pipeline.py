@@ -13,6 +13,7 @@ from itertools import groupby
 import numpy as np
 
 from aiops._accepted import Accepted
+from aiops._maintenance import Window, why
 from aiops.cases import Past, build_case
 from aiops.detection import Detection, DetectionRules
 from aiops.history import History
@@ -73,11 +74,18 @@ class Shard:
 
 
 class Pipeline:
-    """All shards and the one triage."""
+    """All shards and the one triage.
 
-    def __init__(self, shards: Sequence[Shard], triage: Triage) -> None:
+    Parameters
+    ----------
+    maintenance : when nobody is to be told of alerts of some services
+    """
+
+    def __init__(self, shards: Sequence[Shard], triage: Triage, maintenance: Sequence[Window] = ()) -> None:
         self.shards = tuple(shards)
         self.triage = triage
+        self._maintenance = tuple(maintenance)
+        self._unmuted_ms = -(2**62)
         self._to_undo: deque[str] = deque()
 
     def take(
@@ -100,14 +108,16 @@ class Pipeline:
         for at_ms, together in groupby(in_order, key=lambda i: min(max(_when(i), after_ms), until_ms)):
             self.tick(at_ms, act)
             for item in together:
-                self._do(self.triage.feed(item, at_ms, muted=muted(_when(item))), at_ms, act)
+                self._do(
+                    self.triage.feed(item, at_ms, muted=muted(_when(item)) or self._worked_on(item, at_ms)), at_ms, act
+                )
             # Quiet times count from the tick that finds everything over, so there must be one now.
             self.tick(at_ms, act)
         self.tick(until_ms, act)
 
     def tell(self, event: Event, now_ms: int, act: Act, *, muted: str = "") -> None:
         """Tell triage of an event."""
-        self._do(self.triage.feed(event, now_ms, muted=muted), now_ms, act)
+        self._do(self.triage.feed(event, now_ms, muted=muted or self._worked_on(event, now_ms)), now_ms, act)
 
     def changed(self, events: Iterable[Event]) -> None:
         """Let detection know of changes among events, before the rows that come after them are fed."""
@@ -140,11 +150,25 @@ class Pipeline:
             self._do(self.triage.feed(Tick(), due), due, act)
             if self.triage.due_ms() == due:
                 break
+        self._unmute(now_ms)
         self._do(self.triage.feed(Tick(), now_ms), now_ms, act)
 
     def case(self, incident: Incident, now_ms: int) -> Case:
         """What is known of an incident at `now_ms`."""
         return build_case(incident, [shard.past() for shard in self.shards], self.triage.graph, now_ms)
+
+    def _worked_on(self, item: Anomaly | Event, now_ms: int) -> str:
+        """Why nobody is to be told of an alert: its service is worked on."""
+        # What counts is when it is told: an alert that still fires after the maintenance is real.
+        return why(self._maintenance, item.service, now_ms) if isinstance(item, Event) and item.kind == "alert" else ""
+
+    def _unmute(self, now_ms: int) -> None:
+        """Tell again of alerts that fire on after maintenance has ended: their senders repeat them hours later."""
+        ended = [w for w in self._maintenance if self._unmuted_ms < w.end_ms <= now_ms]
+        self._unmuted_ms = max(self._unmuted_ms, now_ms)
+        muted = [i for i in self.triage.incidents() if i.muted in {w.said() for w in ended}] if ended else []
+        for alert in (a for i in muted if i.status != "resolved" for a in i.alerts if a.status == "firing"):
+            self.triage.feed(alert, now_ms, muted=self._worked_on(alert, now_ms))
 
     @staticmethod
     def _do(actions: Sequence[Rank | Send], now_ms: int, act: Act) -> None:

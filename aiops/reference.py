@@ -16,8 +16,9 @@ HEAD = """# Settings
 One YAML file. `${NAME}` in a value is replaced by the environment variable NAME. Unknown keys are errors.
 `aiops check-config FILE` says what a file means. This page is written by `make docs`.
 
-Top-level keys: `prometheus` (a list), `push`, `listen`, `detection`, `triage`, `graph`, `notifiers` (a list), `store`,
-`limits`, `signals` (recipes in the format of a [signal pack](signal_packs.md)), `log_level` (`info`).
+Top-level keys: `prometheus` (a list), `push`, `listen`, `detection`, `triage`, `graph`, `notifiers` (a list),
+`maintenance` (a list), `store`, `limits`, `signals` (recipes in the format of a [signal pack](signal_packs.md)),
+`log_level` (`info`).
 """
 
 SECTIONS = (
@@ -30,6 +31,7 @@ SECTIONS = (
     ("graph", config.GraphSettings),
     ("notifiers[] kind: console", config.ConsoleNotifier),
     ("notifiers[] kind: webhook", config.WebhookNotifier),
+    ("maintenance[]", config.MaintenanceSettings),
     ("store", config.StoreSettings),
     ("limits", config.Limits),
 )

@@ -4,6 +4,8 @@ import msgspec
 import pytest
 
 from aiops import config, reference
+from aiops._maintenance import Window
+from aiops.app import detection_rules, maintenance_windows
 from aiops.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -46,6 +48,28 @@ def test_a_full_file_is_understood(tmp_path):
         ("prometheus: [{}]", "prometheus[", "missing required field `url`"),
         ("prometheus: [{url: localhost:9090}]", "prometheus[", "matching regex"),
         ("notifiers: [{kind: pigeon}]", "notifiers", "pigeon"),
+        (
+            "maintenance: [{start: 2026-11-22T10:00:00Z, end: 2026-11-22T10:00:00Z, all: true}]",
+            "maintenance[0].end",
+            "must be after start = 2026-11-22T10:00:00+00:00",
+        ),
+        ("maintenance: [{start: 2026-11-22T10:00:00, end: 2026-11-23T10:00:00Z}]", "maintenance[0].start", "timezone"),
+        ("maintenance: [{start: soon, end: 2026-11-23T10:00:00Z}]", "maintenance[0].start", "RFC3339"),
+        (
+            "maintenance: [{start: 2026-11-22T10:00:00Z, end: 2026-11-23T10:00:00Z}]",
+            "maintenance[0]",
+            "must have either `services` or `all: true`",
+        ),
+        (
+            "maintenance: [{start: 2026-11-22T10:00:00Z, end: 2026-11-23T10:00:00Z, all: true, services: [cart]}]",
+            "maintenance[0]",
+            "must have either `services` or `all: true`",
+        ),
+        (
+            "maintenance: [{start: 2026-11-22T10:00:00Z, end: 2026-11-23T10:00:00Z, services: ['']}]",
+            "maintenance[0].services",
+            "must not have empty names",
+        ),
         ("graph: {file: missing.yaml}", "graph.file", "names a file that is missing: missing.yaml"),
         ("listen: {token_file: nowhere}", "listen.token_file", "names a file that is missing: nowhere"),
         ("prometheus: [{url: 'http://a'}, {url: 'http://a'}]", "prometheus", "two of them have the name 'a'"),
@@ -99,3 +123,22 @@ def test_every_setting_is_on_the_page_of_settings_and_the_page_is_current():
     for _, kind in reference.SECTIONS:
         for field in msgspec.structs.fields(kind):
             assert f"| `{field.name}` |" in page
+
+
+def test_maintenance_may_be_written_with_any_offset_and_with_or_without_quotes():
+    text = "maintenance: [{start: 2026-11-22T10:00:00+02:00, end: '2026-11-22T10:00:00Z', all: true, reason: disks}]"
+    window, second = maintenance_windows(
+        parse(text[:-1] + ", {start: 2026-11-22T10:00:00Z, end: 2026-11-22T11:00:00Z, services: [cart]}]")
+    )
+    assert window == Window(1_795_334_400_000, 1_795_341_600_000, "disks")
+    assert second.services == ("cart",)
+
+
+def test_what_keeps_detection_clean_reaches_it():
+    text = (
+        "detection: {watch_change_s: 60, settle_s: 5}\n"
+        "maintenance: [{start: 2026-11-22T10:00:00Z, end: 2026-11-22T11:00:00Z, services: [cart]}]"
+    )
+    rules = detection_rules(parse(text))
+    assert (rules.watch_change_s, rules.settle_s) == (60.0, 5.0)
+    assert [w.services for w in rules.maintenance] == [("cart",)]

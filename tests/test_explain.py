@@ -28,9 +28,9 @@ ODD = Anomaly(
 
 
 def test_an_explanation_answers_what_a_person_asks_first():
-    text = explanation(ODD, [39 * DAY_MS], "usually 0.3 s at this hour")
+    text = explanation(ODD, [39 * DAY_MS], "at this hour usually 0.3 s")
     assert text == (
-        "above the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; usually 0.3 s at this hour; rarer than once in "
+        "above the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; at this hour usually 0.3 s; rarer than once in "
         "90 days on this series; second time in 30 days, always at this hour; detectors that spoke: level, step; "
         "silent with min_absolute above 1.7 s or page_budget_per_30d below 0.095"
     )
@@ -42,6 +42,14 @@ def test_what_is_not_known_is_not_said():
         "below the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; rarer than once in 10 years on this series; "
         "silent with min_absolute above 1.7 s"
     )
+
+
+def test_a_band_is_said_without_what_nobody_has_seen():
+    ratio = replace(ODD, unit="ratio", value=0.0625, expected=0.006, lower=-0.008, upper=0.02)
+    assert explanation(ratio).startswith("above the usual 2 % at most since")
+    assert explanation(replace(ratio, went="down")).startswith("below the usual -0.8 % to 2 % since")
+    assert explanation(replace(ratio, expected=-0.006)).startswith("above the usual -0.8 % to 2 % since")
+    assert explanation(replace(ODD, lower=0.191, upper=0.191)).startswith("above the usual 0.191 s since")
 
 
 def test_an_absence_says_how_often_it_happened_and_nothing_of_bands():

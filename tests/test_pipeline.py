@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from aiops._maintenance import Window
 from aiops.model import Block, Event
 from aiops.pipeline import ROWS, Pipeline, Shard, pieces
 from aiops.sources import Batch
-from aiops.triage import Triage
+from aiops.triage import Ranked, Send, Triage
+from rca import Ranking
 from tests.runners._world import FAULT, SERIES, Feed, row_ms, shop_values
 
 
@@ -83,3 +88,62 @@ def test_items_are_told_in_time_order_and_not_before_what_has_passed():
     pipeline.take(alerts, 8_000, lambda *_: None, after_ms=4_000, muted=muted)
     assert told == [(1_000, 4_000), (5_000, 5_000), (9_000, 8_000)]
     assert pipeline.triage._state.now_ms == 8_000
+
+
+# -- maintenance
+
+WINDOW = Window(60_000, 600_000, "new disks", ("db",))
+DISKS = Event("a1", 120_000, "db", "alert", "DiskSlow", status="firing")
+
+
+def worked_on(*events, until_ms, path="take"):
+    """All that was sent when these are told under maintenance, and the pipeline."""
+    sent = []
+
+    def act(action, now_ms):
+        if isinstance(action, Send):
+            sent.append((action.notification.reason, now_ms))
+        else:
+            pipeline.answer(Ranked(action.incident.id, Ranking()), now_ms, act)
+
+    pipeline = Pipeline([], Triage(), [WINDOW])
+    for event in events:
+        if path == "take":
+            pipeline.take([event], event.time_ms, act)
+        else:
+            pipeline.tell(event, event.time_ms, act)
+        pipeline.tick(event.time_ms + 40_000, act)
+    for now_ms in range(events[-1].time_ms + 40_000, until_ms, 10_000):
+        pipeline.tick(now_ms, act)
+    return sent, pipeline
+
+
+@pytest.mark.parametrize("path", ["take", "tell"])
+def test_alerts_of_a_service_that_is_worked_on_are_listed_and_not_told(path):
+    over = replace(DISKS, status="resolved", time_ms=300_000)
+    sent, pipeline = worked_on(DISKS, over, until_ms=2_000_000, path=path)
+    assert sent == []
+    (incident,) = pipeline.triage.incidents()
+    assert (incident.muted, incident.status) == ("maintenance: new disks", "resolved")
+
+
+@pytest.mark.parametrize("path", ["take", "tell"])
+def test_other_services_and_other_times_are_told_as_always(path):
+    for event in (replace(DISKS, service="cart"), replace(DISKS, time_ms=59_999), replace(DISKS, time_ms=600_000)):
+        sent, _ = worked_on(event, until_ms=event.time_ms + 100_000, path=path)
+        assert [reason for reason, _ in sent] == ["opened"]
+
+
+def test_an_alert_that_fires_on_after_maintenance_is_told_then():
+    sent, pipeline = worked_on(DISKS, until_ms=700_000)
+    assert sent == [("opened", 600_000)]
+    assert pipeline.triage.incidents()[0].muted == ""
+
+
+def test_what_is_muted_for_another_reason_stays_muted_after_maintenance():
+    sent = []
+    pipeline = Pipeline([], Triage(), [WINDOW])
+    pipeline.tell(DISKS, 120_000, lambda *action: sent.append(action), muted="was seen 3 h late")
+    for now_ms in range(120_000, 700_000, 10_000):
+        pipeline.tick(now_ms, lambda action, _: sent.append(action) if isinstance(action, Send) else None)
+    assert sent == []

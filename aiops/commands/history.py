@@ -114,7 +114,7 @@ def print_result(result: Replayed) -> None:
 async def _of_file(path: Path, settings: config.Settings, base: Path) -> Replayed:
     source = ReplayFile(path, SeriesTable(settings.limits.max_series))
     shard = Shard(source, app.detection_rules(settings), History(2 * ROWS))
-    pipeline = Pipeline([shard], Triage(app.triage_settings(settings, ("replay",))))
+    pipeline = Pipeline([shard], Triage(app.triage_settings(settings, ("replay",))), app.maintenance_windows(settings))
     if settings.graph.file:
         pipeline.triage.graph = await FileGraph(base / settings.graph.file).read(0)
     return await Replay(pipeline, default_ranker().rank).run(shard, source.read(None))
@@ -132,7 +132,9 @@ async def _of_prometheus(
         table = SeriesTable(settings.limits.max_series)
         source = app.prometheus_source(one, client, recipes, table)
         shard = Shard(source, app.detection_rules(settings), History(2 * ROWS))
-        pipeline = Pipeline([shard], Triage(app.triage_settings(settings, ("replay",))))
+        pipeline = Pipeline(
+            [shard], Triage(app.triage_settings(settings, ("replay",))), app.maintenance_windows(settings)
+        )
         graphs = metrics_graphs(source.name, client, [edge for pack in packs.values() for edge in pack.edges])
         fixed = [FileGraph(base / settings.graph.file)] if settings.graph.file else []
         pipeline.triage.graph = await GraphKeeper([*fixed, *graphs]).refresh(period.end_ms)

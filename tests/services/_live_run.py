@@ -60,7 +60,7 @@ _SETTINGS = """\
 prometheus:
   - {{url: 'http://127.0.0.1:{port}', step_s: {step_s}, lateness_steps: 1, window_s: 5, history_days: 0.02}}
 triage: {{group_wait_s: {group_wait_s}, hold_s: 3, window_s: 60}}
-detection: {{hold_s: 3, gone_s: 20}}
+detection: {{hold_s: 3, gone_s: 20, settle_s: 5}}
 graph: {{refresh_s: 5}}
 notifiers: [{{kind: webhook, name: test, url: '{webhook}'}}]
 """

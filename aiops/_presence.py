@@ -1,0 +1,82 @@
+"""Since when each series is there: what starts up is not judged yet.
+
+A series that appears for the first time, or comes back after more than `GAP_MS`, is new: caches are cold, pools are
+empty, and people look at it anyway.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.model import F64, I64, Bools
+
+GAP_MS = 3_600_000  # a series that is gone for longer comes back as a new one
+NEVER_MS = -(2**61)  # differences to it must fit as well
+
+
+class Presence:
+    """First and last row of the present stretch of each column."""
+
+    def __init__(self) -> None:
+        self.since_ms: I64 = np.zeros(0, np.int64)
+        self.seen_ms: I64 = np.zeros(0, np.int64)
+
+    def grow(self, n: int) -> None:
+        """Make room for n columns; new ones were never seen."""
+        never = np.full(n - len(self.seen_ms), NEVER_MS, np.int64)
+        self.since_ms, self.seen_ms = np.concatenate([self.since_ms, never]), np.concatenate([self.seen_ms, never])
+
+    def update(self, times: I64, values: F64) -> None:
+        """Learn rows: times (t,), values (t, n) with NaN where missing."""
+        there = np.isfinite(values)
+        is_even = there.all(axis=0) if _longest_gap(times) <= GAP_MS else np.zeros(there.shape[1], np.bool_)
+        new = is_even & (times[0] - self.seen_ms > GAP_MS)
+        self.since_ms[new] = times[0]
+        self.seen_ms[is_even] = times[-1]
+        patchy = np.flatnonzero(~is_even & there.any(axis=0))
+        if len(patchy):
+            since = self._since(times, there[:, patchy], patchy)
+            self.since_ms[patchy] = since[-1]
+            self.seen_ms[patchy] = np.where(there[:, patchy], times[:, None], NEVER_MS).max(axis=0)
+
+    def unsettled(self, times: I64, values: F64, settle_s: float) -> tuple[NDArray[np.integer], Bools]:
+        """Columns of which some rows come within `settle_s` of their appearance; ask before these rows are learnt.
+
+        Returns
+        -------
+        (k,) columns, and (t, k) which of their rows
+        """
+        settle_ms = int(settle_s * 1000)
+        young = (times[0] - self.since_ms < settle_ms) | (times[0] - self.seen_ms > GAP_MS)
+        may_return = times[-1] - self.seen_ms > GAP_MS
+        if _longest_gap(times) > GAP_MS:
+            young |= may_return
+        elif may_return.any():
+            young |= may_return & ~np.isfinite(values).all(axis=0)
+        columns = np.flatnonzero(young) if settle_ms else np.zeros(0, np.int64)
+        since = self._since(times, np.isfinite(values[:, columns]), columns)
+        return columns, np.asarray(times[:, None] - since < settle_ms)
+
+    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
+        """All of it by name."""
+        return {"since_ms": self.since_ms.copy(), "seen_ms": self.seen_ms.copy()}
+
+    def from_arrays(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Take up what `to_arrays` gave. Raises ValueError when shapes differ."""
+        since, seen = state["since_ms"].astype(np.int64), state["seen_ms"].astype(np.int64)
+        if since.shape != seen.shape or since.ndim != 1:
+            raise ValueError(f"snapshot since_ms must be {seen.shape}, got {since.shape}")
+        self.since_ms, self.seen_ms = since, seen
+
+    def _since(self, times: I64, there: Bools, columns: NDArray[np.integer]) -> I64:
+        """Begin of the stretch that each row is in, (t, columns)."""
+        rows = np.where(there, times[:, None], NEVER_MS)
+        seen = np.maximum.accumulate(np.vstack([self.seen_ms[None, columns], rows]), axis=0)[:-1]
+        begins = np.where(there & (times[:, None] - seen > GAP_MS), times[:, None], NEVER_MS)
+        since = np.maximum.accumulate(np.vstack([self.since_ms[None, columns], begins]), axis=0)[1:]
+        return np.asarray(since, np.int64)
+
+
+def _longest_gap(times: I64) -> int:
+    return int(np.diff(times).max(initial=0))
