@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from aiops._accepted import Accepted
 from aiops.backend import ServiceBackend, score_rows
 from aiops.demo.encode import HEADERS, encode_block
 from aiops.errors import InputError, Overloaded, StoreError, TooLarge
@@ -156,6 +157,19 @@ def test_nothing_is_undone_and_nobody_woken_for_an_id_that_was_never_accepted(ba
     assert backend.accepted() == []
     assert not backend.undo("an1")
     assert backend.wake.times == 0
+
+
+def test_an_undo_is_handed_to_the_cycle_once_it_is_woken_and_only_while_the_level_holds(backend):
+    detection = backend.pipeline.shards[0].detection
+    level = Accepted("an1", SERIES[0][0], "s", "deploy", START_MS, START_MS + 60_000, 0.2, 0.4)
+    detection._accepted.all = (level,)
+    assert backend.accepted() == [level]
+    assert backend.undo("an1")
+    assert backend.wake.times == 1
+    assert list(backend.pipeline._to_undo) == ["an1"]
+    detection._accepted.all = (replace(level, undone_ms=START_MS + 90_000),)
+    assert not backend.undo("an1")
+    assert backend.wake.times == 1
 
 
 # -- scores

@@ -25,7 +25,7 @@ def demo(monkeypatch):
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
-    def run(*arguments, days=2, patience_s=60.0):
+    def run(*arguments, days=2, patience_s=180.0):
         short = partial(demonstration.run_demo, history_days=days, patience_s=patience_s)
         monkeypatch.setattr(demonstration, "run_demo", short)
         monkeypatch.setattr(sys, "argv", ["aiops", "demo", "--port", "0", *arguments])
@@ -51,6 +51,12 @@ def test_no_incident_in_time_is_one_line_and_status_1(demo, capfd):
     told = capfd.readouterr()
     assert told.out == ""
     assert told.err == "aiops: no incident within 0 s\n"
+
+
+def test_a_first_start_says_why_nothing_happens_for_a_while(demo, capfd, tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert demo("--once", patience_s=0.0) == 1
+    assert capfd.readouterr().err.startswith("first start: compiling kernels, up to a minute\n")
 
 
 def test_a_port_that_is_taken_is_one_line_and_status_1(demo, capfd):

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from aiops._kernels import compile_kernels
 from aiops.commands import service as command
 from aiops.commands.service import run_service, until_signal
 from aiops.errors import ConfigError, StoreError
@@ -110,6 +111,18 @@ class EndingWhen(logging.Handler):
 
     def __exit__(self, *_):
         self.logger.removeHandler(self)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_only_a_first_start_says_that_kernels_are_compiled(tmp_path, monkeypatch, caplog, is_first):
+    """In memory they are there by now: what is compiled here takes no time."""
+    caplog.set_level(logging.INFO, logger="aiops")
+    if not is_first:
+        (tmp_path / "detectors").mkdir()
+        (tmp_path / "detectors" / "kernel.nbi").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compile_kernels()
+    assert [m.split(",")[0] for m in caplog.messages] == ["compiling kernels"] * is_first
 
 
 @pytest.mark.usefixtures("own_logging")

@@ -152,6 +152,12 @@ def test_init_finds_the_shop_and_its_configuration_is_fine_and_replays_it(aiops,
     assert incident["suspects"][0]["service"] == "payments"
 
 
+def test_a_configuration_that_cannot_be_written_is_an_input_error(aiops, shop, tmp_path):
+    result = aiops("init", "--prometheus", shop[0], "--output", tmp_path / "none" / "aiops.yaml")
+    assert isinstance(result.exception, InputError)
+    assert "aiops.yaml: cannot be written: No such file or directory" in str(result.exception)
+
+
 def test_a_server_without_known_metrics_is_an_input_error(aiops, prometheus):
     server = prometheus("global: {scrape_interval: 1h}\n")
     result = aiops("replay", "--prometheus", server.url, "--start", "1h")
