@@ -138,10 +138,15 @@ class Changes:
         """Begin a watch. None if it is over already, known, or one too many."""
         change = Change(service, kind, time_ms, time_ms + self._watch_ms)
         known = self._by_service.get(service, ())
-        if change.until_ms <= now_ms or not self._watch_ms or change in known or len(self) >= MAX_CHANGES:
+        if change.until_ms <= now_ms or not self._watch_ms or change in known:
             return None
-        self._by_service[service] = tuple(sorted((*known, change), key=_age))[-MAX_PER_SERVICE:]
-        return change
+        # What lies far from the data, by a wrong clock perhaps, is the first that there is no room for.
+        nearest = sorted((*known, change), key=lambda c: abs(c.time_ms - now_ms))[:MAX_PER_SERVICE]
+        self._by_service[service] = tuple(sorted(nearest, key=_age))
+        if len(self) > MAX_CHANGES:
+            farthest = max(self.all(), key=lambda c: abs(c.time_ms - now_ms))
+            self.replace(c for c in self.all() if c is not farthest)
+        return change if change in self._by_service.get(service, ()) else None
 
     def at(self, service: str, time_ms: int) -> Change | None:
         """The latest change of a service whose watch holds that time."""

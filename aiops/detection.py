@@ -132,7 +132,8 @@ class Detection:
             change = self._changes.note(service, kind, time_ms, now_ms=self.last_ms)
             for column in self._limits.columns(service) if change else ():
                 track = self._tracks.get(column)
-                if change and track and track.shift is None and change.time_ms <= track.started_ms < change.until_ms:
+                is_new = track is not None and track.shift is None and track.went != "absent"
+                if track and change and is_new and change.time_ms <= track.started_ms < change.until_ms:
                     track.shift = self._shift(track, change)
 
     def take_back(self, accepted_id: str) -> Accepted | None:
@@ -271,7 +272,7 @@ class Detection:
             if now_ms < shift.due_ms or not lasts or self._hurts(self.table.key(track.column).service):
                 continue
             shift.is_decided = True
-            if track.went != "absent" and shift.is_level(track.expected):
+            if shift.is_level(track.expected):
                 yield self._accept(track, shift, now_ms)
 
     def _hurts(self, service: str) -> bool:

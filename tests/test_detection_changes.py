@@ -314,14 +314,28 @@ def test_only_the_last_accepted_levels_are_kept():
     assert (track.column, replaced["doubles"].tolist()) == (KEPT + 4, [KEPT + 4.0])
 
 
-def test_the_number_of_watches_is_bounded():
+def test_the_number_of_watches_is_bounded_and_the_farthest_are_left_out():
     changes = Changes(60.0)
     for i in range(MAX_PER_SERVICE + 3):
-        assert changes.note("cart", "restart", i, now_ms=0)
-    assert changes.note("cart", "restart", 5, now_ms=0) is None
+        assert changes.note("cart", "restart", i, now_ms=10_000)
+    assert changes.note("cart", "restart", 5, now_ms=10_000) is None
+    assert changes.note("cart", "deploy", 4 * 10**12, now_ms=10_000) is None
     assert [c.time_ms for c in changes.all()] == list(range(3, MAX_PER_SERVICE + 3))
-    changes.replace(Change(f"s{i}", "deploy", 0, 60_000) for i in range(MAX_CHANGES))
-    assert changes.note("cart", "deploy", 0, now_ms=0) is None
+    changes.replace(Change(f"s{i}", "deploy", i, 60_000 + i) for i in range(MAX_CHANGES))
+    assert changes.note("cart", "deploy", MAX_CHANGES, now_ms=0) is None
+    assert changes.note("cart", "deploy", 5, now_ms=0)
+    assert len(changes) == MAX_CHANGES
+    assert changes.at(f"s{MAX_CHANGES - 1}", MAX_CHANGES) is None
+
+
+def test_a_series_that_vanished_before_the_deploy_was_told_has_no_level():
+    detection = taught_detection()
+    values = values_of(40)
+    values[20:, 1] = np.nan
+    detection.feed(block(values))
+    deploy(detection)
+    (watched,) = detection.active().tracks
+    assert (watched.track.went, watched.track.shift) == ("absent", None)
 
 
 def test_watches_that_are_over_are_forgotten():
