@@ -301,14 +301,18 @@ class Detection:
             scores[:, young] = np.where(rows, np.nan, scores[:, young])
             scores[:, frozen] = np.nan
         self._presence.update(times, values)
-        present = ~np.isnan(values).all(axis=0)
-        known = np.isfinite(missing).any(axis=0) | (present & ~frozen)
-        self.blind = bool(known.any() and (known & ~present).sum() > BLIND_SHARE * known.sum())
-        if self.blind:
-            missing = np.full_like(missing, np.nan)
+        self._see(values, missing, frozen)
         self.last_ms = int(times[-1])
         self.view = View(self.last_ms, rarity[-1], verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
         return rarity, verdicts.surprise, missing
+
+    def _see(self, values: F64, missing: F64, frozen: Bools) -> None:
+        """Rows in which nearly all known series are missing say that the source is gone, not the services."""
+        is_missing = np.isnan(values)
+        known = np.isfinite(missing).any(axis=0) | ~(is_missing.all(axis=0) | frozen)
+        blind = (is_missing[:, known].sum(axis=1) > BLIND_SHARE * known.sum()) & known.any()
+        missing[blind] = np.nan
+        self.blind = bool(blind[-1])
 
     def _frozen(self, now_ms: int) -> Bools:
         """Columns of services that are worked on."""
@@ -357,7 +361,9 @@ class Detection:
             self.forgiven += usual == "begins"
             return None
         quick = bool(row.rarity >= self._limits.usual[column] + 1.0)
-        spoke = tuple(sorted(self.bank.spoke(column).items(), key=lambda kv: (-kv[1], kv[0])))
+        # The bank knows its parts' words of its latest row only: of an earlier one nothing is said rather than guessed.
+        heard = self.bank.spoke(column) if i == len(self._verdicts.rarity) - 1 else {}
+        spoke = tuple(sorted(heard.items(), key=lambda kv: (-kv[1], kv[0])))
         track = Track(column, went, row.time_ms, *self._band(i, column), quick, detectors=spoke)
         change = self._changes.at(self.table.key(column).service, row.time_ms)
         track.shift = self._shift(track, change) if change else None

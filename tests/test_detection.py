@@ -297,3 +297,13 @@ def test_weekends_are_those_of_the_local_clock(offset_h):
     detection = watch(utc_offset_s=3600.0 * offset_h)
     detection.feed(minutes(quiet_values(DAY, [0.2])))
     assert (detection.season.snapshot()["days"][0, 1] > 0.0) == (offset_h < 0)
+
+
+def test_an_outage_of_the_source_inside_a_block_raises_no_absences():
+    table = table_of(*((f"s{i}", TRAFFIC) for i in range(10)))
+    detection = detection_of(table)
+    detection.learn(block(quiet_values(ROWS, [100.0] * 10)))
+    values = quiet_values(60, [100.0] * 10, seed=9)
+    values[20:40] = np.nan
+    assert detection.feed(block(values, ROWS)) == []
+    assert not detection.blind
