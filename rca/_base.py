@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -75,6 +76,7 @@ class Case:
     values : (t, n) NaN = missing
     trigger_ms : when the symptom was noticed
     step_s : usual distance of rows, seconds
+    placement : where services run (service -> machine or zone), as far as known
     """
 
     name: str
@@ -87,6 +89,7 @@ class Case:
     trigger_ms: int
     step_s: float
     changes: tuple[Change, ...] = ()
+    placement: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ graph.json      {"nodes": [...], "edges": [[caller, callee], ...]}; absent = no 
 case.json       {"trigger_time", "step_s", "symptom": {"service", "metric", "kind"}}; whatever else it says is not read,
                 so an answer written there cannot leak into a ranking
 events.json     optional: [{"time", "service", "kind", "description", "url"}, ...]
+placement.json  optional: {service: machine or zone it runs on}
 
 In service names `%`, `|` and `>` are written as `%25`, `%7C` and `%3E`.
 """
@@ -57,6 +58,7 @@ def read_case(folder: Path) -> Case:
         trigger_ms=_milliseconds(folder / "case.json", "trigger_time", head.get("trigger_time")),
         step_s=_positive(folder / "case.json", "step_s", head.get("step_s")),
         changes=_read_changes(folder / "events.json"),
+        placement=_read_placement(folder / "placement.json"),
     )
 
 
@@ -76,7 +78,11 @@ def write_case(case: Case, folder: Path) -> None:
         {"time": _seconds(c.time_ms), "service": c.service, "kind": c.kind, "description": c.description, "url": c.url}
         for c in case.changes
     ]
-    for name, content in (("graph.json", graph), ("case.json", head), ("events.json", events)):
+    files = {"graph.json": graph, "case.json": head, "events.json": events}
+    (folder / "placement.json").unlink(missing_ok=True)
+    if case.placement:
+        files["placement.json"] = dict(sorted(case.placement.items()))
+    for name, content in files.items():
         (folder / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -172,6 +178,18 @@ def _read_graph(path: Path) -> ServiceGraph:
 
 def _is_pair(edge: Json) -> bool:
     return isinstance(edge, list) and len(edge) == 2 and all(isinstance(end, str) and end for end in edge)
+
+
+def _read_placement(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    told = _read_json(path)
+    if not isinstance(told, dict):
+        raise _wrong(path, "", "must be an object of service: machine")
+    for service, machine in told.items():
+        if not (isinstance(machine, str) and machine):
+            raise _wrong(path, service, f"must be the name of a machine, got {machine!r}")
+    return cast("dict[str, str]", told)
 
 
 def _read_changes(path: Path) -> tuple[Change, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rca._base import F64, Case, Ranking
 from rca.changes import changes
+from rca.colocation import colocation
 from rca.facts import Facts, facts
 from rca.fusion import fuse
 from rca.learn import LEARNT_NOTE, learnt_graph
@@ -56,6 +57,7 @@ ADVOCATES: dict[str, tuple[float, Advocate]] = {
 must outweigh all that its victims show, and each is guarded by several conditions."""
 
 NOTHING_NOTE = "there are no normal or no abnormal values to compare"
+NODE_CAP = 3.0  # as silence: it must outweigh all that the services on the node show
 CHANGE_CAP = 0.7  # below the cap of any single clear piece of evidence
 
 
@@ -107,6 +109,13 @@ class FusedRanker:
                 opinions += found
                 caps += [cap] * len(found)
                 excused = np.maximum(excused, excuse)
+        if "co-location" not in self.without:
+            shared, taken = colocation(known)
+            # What a lost node explains is no evidence against those who ran on it, not even their silence.
+            opinions = [replace(o, gate=o.gate * (1.0 - taken)) for o in opinions] if taken.any() else opinions
+            opinions += shared
+            caps += [NODE_CAP] * len(shared)
+            excused = np.maximum(excused, taken)
         if "change" not in self.without:
             odd = np.max([o.gate * (o.strength > 0) for o in opinions if not o.needs_symptom], axis=0, initial=0.0)
             opinions.append(changes(known.seen, odd))

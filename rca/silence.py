@@ -17,18 +17,19 @@ _USUAL = 0.3  # share of normal rows in which a resource metric must have values
 _USUAL_REQUESTS = 0.8  # the same for request metrics, which come and go with the requests; chosen
 _EXPECTED = 1.5  # values that should have come: with fewer, a gap is chance
 _EXCUSED = 0.6  # most of a caller's evidence that a silent callee takes away; chosen
-_MOST = 0.75  # of a service's columns
+MOST = 0.75
+"""Share of a service's usual columns that are gone when it counts as silent; chosen."""
 _REQUEST_FAMILIES = frozenset({"latency", "errors", "availability", "traffic", "gap"})
 
 
 def silence(known: Facts) -> tuple[list[Opinion], F64]:
     """Services that stopped reporting while others feel it, and how far that excuses those who call them, (s,)."""
     seen = known.seen
-    share, count = _lost_share(known)
-    silent = share >= _MOST
+    share, count = lost_share(known)
+    silent = share >= MOST
     no_silent_caller = np.ones(len(share), dtype=np.bool_)
     no_silent_caller[seen.callees[silent[seen.callers]]] = False
-    strength = np.where(silent & no_silent_caller, share, 0.0) * _felt(known)
+    strength = np.where(silent & no_silent_caller, share, 0.0) * felt_by_callers(known)
 
     def tell(s: int) -> str:
         return f"it stopped reporting: {round(share[s] * count[s])} of its {int(count[s])} metrics have no values"
@@ -40,7 +41,7 @@ def silence(known: Facts) -> tuple[list[Opinion], F64]:
     return [Opinion("silence", strength, strength, column, tell, is_request=True)], excused
 
 
-def _lost_share(known: Facts) -> tuple[F64, F64]:
+def lost_share(known: Facts) -> tuple[F64, F64]:
     """Share of each service's usual columns without any abnormal value, and their number.
 
     Resource metrics come whether or not there are requests; a service that has some is judged by them alone.
@@ -64,7 +65,7 @@ def _lost_share(known: Facts) -> tuple[F64, F64]:
     return np.where(has_resources, shares[0], shares[1]), np.where(has_resources, counts[0], counts[1])
 
 
-def _felt(known: Facts) -> F64:
+def felt_by_callers(known: Facts) -> F64:
     """How much somebody who calls the service suffers, (s,) in [0, 1]."""
     seen = known.seen
     hurt = np.maximum(gate(known.errors.z_up), gate(known.latency.z_up))

@@ -86,9 +86,12 @@ def _evidence(opinion: Opinion, service: int, given: float) -> Evidence:
 def _kind(trial: Trial, service: int, telling: list[int], change: Change | None) -> CauseKind:
     if change is not None and change.kind in CAUSES:
         return CAUSES[change.kind]
-    if telling and service not in trial.seen.owner:
-        return "dependency outage"  # known only from its callers: it is outside of what we watch
-    return trial.opinions[telling[0]].cause if telling else "unknown"
+    if not telling:
+        return "unknown"
+    cause = trial.opinions[telling[0]].cause
+    if service in trial.seen.owner or cause == "node loss":
+        return cause
+    return "dependency outage"  # known only from its callers: it is outside of what we watch
 
 
 def _reason(service: str, evidence: tuple[Evidence, ...]) -> str:
@@ -102,6 +105,8 @@ def _reason(service: str, evidence: tuple[Evidence, ...]) -> str:
 def _path(seen: CaseView, service: int) -> tuple[str, ...]:
     """From the suspect to the symptom against the direction of calls; () when no call path is known."""
     path = seen.case.graph.path(seen.services[seen.symptom], seen.services[service])
-    if not path and service == seen.symptom:
-        return (seen.services[service],)
-    return tuple(reversed(path))
+    if path or service == seen.symptom:
+        return tuple(reversed(path or (seen.services[service],)))
+    on_it = [other for other, node in sorted(seen.case.placement.items()) if node == seen.services[service]]
+    paths = [p for p in (seen.case.graph.path(seen.services[seen.symptom], other) for other in on_it) if p]
+    return (seen.services[service], *reversed(min(paths, key=len))) if paths else ()

@@ -13,7 +13,8 @@ from rca.direct import family_columns, joined
 from rca.facts import Facts
 from rca.opinion import Opinion, gate
 
-_RESOURCES = frozenset({"cpu", "throttling", "memory", "pool", "queue", "disk", "restarts"})
+RESOURCES = frozenset({"cpu", "throttling", "memory", "pool", "queue", "disk", "restarts"})
+"""Families of metrics that tell about the machine and not about requests."""
 _SAID = "nobody measures its requests, but it is odd otherwise and its callers suffer"
 _EXCUSED = 0.6  # most of a caller's evidence that an odd dependency takes away; chosen
 
@@ -21,7 +22,7 @@ _EXCUSED = 0.6  # most of a caller's evidence that an odd dependency takes away;
 def unseen(known: Facts) -> tuple[list[Opinion], F64]:
     """Odd dependencies whose requests nobody measures, and how far they excuse those who call them, (s,)."""
     seen = known.seen
-    found = joined(seen, family_columns(seen, _RESOURCES), known.bad)
+    found = joined(seen, family_columns(seen, RESOURCES), known.bad)
     hurt, other = (known.latency, known.errors) if known.hurts == "latency" else (known.errors, known.latency)
     odd = np.maximum(gate(found.z), gate(other.z_up))
     is_measured = np.isfinite(hurt.scale)

@@ -26,7 +26,7 @@ class CaseView:
 
     Parameters
     ----------
-    services : s names, sorted: the graph's, the columns', the symptom's
+    services : s names, sorted: the graph's, the columns', the symptom's, and the machines these are placed on
     symptom : place of the symptom's service in `services`
     columns, meanings : the columns kept (of known shape), sorted, and what their names say
     owner, peer : (n,) places of a column's service and of its peer (-1 = none)
@@ -71,7 +71,8 @@ def view(case: Case) -> CaseView:
     order = _columns_by_name(case.columns)
     columns = tuple(case.columns[i] for i in order)
     case = replace(case, graph=_with_measured_calls(case.graph, columns))
-    services = tuple(sorted({case.symptom.service, *case.graph.services(), *_named(columns)}))
+    known = {case.symptom.service, *case.graph.services(), *_named(columns)}
+    services = tuple(sorted(known | {node for service, node in case.placement.items() if node and service in known}))
     at = {service: place for place, service in enumerate(services)}
     normal_rows, abnormal_rows = _rows(case)
     values = _finite(case.values if order == list(range(len(order))) else case.values[:, order])

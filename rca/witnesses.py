@@ -88,6 +88,11 @@ def own_time(known: Facts) -> Opinion:
 
 def own_errors(known: Facts) -> Opinion:
     """Errors of the service beyond what its worst callee explains, and errors its callers get from it."""
+    return _direct("own errors", known, *own_error_scales(known))
+
+
+def own_error_scales(known: Facts) -> tuple[F64, Places]:
+    """Deviation of each service's own errors, (s,), and the column that shows it."""
     seen, z = known.seen, np.nan_to_num(known.errors.z_up)
     column = known.series.errors_column.copy()
     for i, what in enumerate(seen.meanings):
@@ -96,7 +101,7 @@ def own_errors(known: Facts) -> Opinion:
             z[callee], column[callee] = known.bad[i], i
     explained = np.zeros(len(z))
     np.maximum.at(explained, seen.callers, z[seen.callees])
-    return _direct("own errors", known, np.maximum(0.0, z - _BLAMED_ON_CALLEES * explained), column)
+    return np.maximum(0.0, z - _BLAMED_ON_CALLEES * explained), column
 
 
 def network_gap(known: Facts) -> Opinion:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from machines import ON_MACHINES, place, with_machines
 from observation import DIALECTS, measure, metric_of
 from world import F64, Rng, World
 
@@ -36,6 +37,8 @@ FAULTS = (
     "scaled down",  # after a scaling
     "certificate expired",
     "disk full",
+    "node loss",  # a machine with several services on it
+    "node slow",  # the same, starved instead of lost
 )
 CHANGED = {
     "slow code": "deploy",
@@ -68,11 +71,16 @@ def simulate(
 ) -> Incident:
     """Draw one incident; the same arguments give the same incident. Not `faulty` gives the same calm."""
     rng = np.random.default_rng([FAULTS.index(fault), seed])
+    machines = np.random.default_rng([1000 + FAULTS.index(fault), seed])  # placing changes nothing else that is drawn
     abnormal = int(rng.integers(4, 11))
     world = _draw(rng, size, normal, abnormal)
     victim = _victim(rng, world, fault)
+    placed = place(machines, world, fault=fault)
+    broken, victims = placed.broken(machines) if fault in ON_MACHINES else (placed.of_service(victim), [victim])
+    victim = victims[0]
     if faulty:
-        _break(rng, world, victim, fault)
+        for each in victims:
+            _break(rng, world, each, fault)
     effects = _propagate(world)
     step_s = float(rng.choice([15, 30, 60]))
     names = DIALECTS[int(rng.integers(2 if fault in ON_CALLS else len(DIALECTS)))]
@@ -93,7 +101,8 @@ def simulate(
         step_s=step_s,
         changes=_changes(rng, world, victim, fault=fault if faulty else "", trigger_ms=trigger, decoys=decoys),
     )
-    return Incident(case, world.names[victim], fault)
+    case = with_machines(case, world, placed, machines, (broken, fault if faulty else ""))
+    return Incident(case, broken if fault in ON_MACHINES else world.names[victim], fault)
 
 
 def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:
@@ -106,8 +115,8 @@ def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:
     rows = normal + abnormal
     sinks = set(range(size)) - {a for a, _ in edges}
     role = ["web"] * size
-    for place in sorted(sinks)[1:]:
-        role[place] = str(rng.choice(["web", "database", "outside"], p=[0.4, 0.4, 0.2]))
+    for sink in sorted(sinks)[1:]:
+        role[sink] = str(rng.choice(["web", "database", "outside"], p=[0.4, 0.4, 0.2]))
     day = 1 + 0.3 * np.sin(2 * np.pi * (np.arange(rows) / rng.integers(60, 300) + rng.random()))
     world = World(
         names=names,
@@ -191,9 +200,9 @@ def _break(rng: Rng, w: World, v: int, fault: str) -> None:
     elif fault == "network loss":
         w.edge_errors[now, into] += rng.uniform(0.1, 0.4)
         w.network[now, into] += slow / 2
-    elif fault in ("crash", "outside dependency down", "certificate expired"):
+    elif fault in ("crash", "outside dependency down", "certificate expired", "node loss"):
         w.edge_errors[now, into] += rng.uniform(0.9, 1.0)
-        w.gone[now, v] = 1.0 if fault == "crash" else 0.0
+        w.gone[now, v] = 1.0 if fault in ("crash", "node loss") else 0.0
         w.edge_factor[now, out] *= 0.02
         w.cpu_factor[now, v] *= 0.1
     elif fault == "traffic surge":
@@ -213,6 +222,8 @@ def _break_service(rng: Rng, w: World, v: int, fault: str, *, slow: float) -> No
     elif fault == "cpu hog":
         w.cpu_extra[now, v] += rng.uniform(1, 4)
         w.own[now, v] *= rng.uniform(3, 10)
+    elif fault == "node slow":
+        w.own[now, v] *= rng.uniform(4, 12)
     elif fault == "memory leak":
         w.memory[w.start - 20 :, v] *= np.linspace(1, rng.uniform(1.8, 3), w.rows - w.start + 20)
         w.own[now, v] *= rng.uniform(3, 8)

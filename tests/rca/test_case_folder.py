@@ -52,6 +52,14 @@ def test_the_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_where_services_run_is_kept_and_its_absence_too(tmp_path: Path) -> None:
+    placed = replace(example_case(), placement={"shop": "host-2", "cart": "host-1"})
+    write_case(placed, tmp_path)
+    assert read_case(tmp_path).placement == placed.placement
+    write_case(example_case(), tmp_path)
+    assert read_case(tmp_path).placement == {}
+
+
 def test_names_with_the_formats_own_signs_survive(tmp_path: Path) -> None:
     case = example_case()
     columns = (Column("a>b|c%3E", "latency|p95", "x>y"), Column('ünï, "q"', "m"))
@@ -130,6 +138,8 @@ TABLE = "time,phase,shop|m\n0,normal,1\n"
         (TABLE, HEAD, {"events": {}}, r"events\.json: must be a list"),
         (TABLE, HEAD, {"events": [3]}, r"events\.json: \[0\]: must be an object"),
         (TABLE, HEAD, {"events": [{"time": 1, "kind": "deploy"}]}, r"\[0\]\.service: must be a text"),
+        (TABLE, HEAD, {"placement": []}, r"placement\.json: must be an object"),
+        (TABLE, HEAD, {"placement": {"shop": 1}}, r"placement\.json: shop: must be the name of a machine, got 1"),
         (TABLE, HEAD, {"events": [{"service": "a", "kind": "deploy"}]}, r"\[0\]\.time: must be unix seconds"),
     ],
 )
