@@ -61,11 +61,12 @@ def test_a_signal_stops_the_service_in_its_own_time(number, caplog):
 
 
 @pytest.mark.usefixtures("as_before")
-def test_a_caller_may_stop_it_too():
+def test_a_caller_may_stop_it_too_and_has_its_signals_back_then():
     async def go():
-        stop = asyncio.Event()
+        stop, before = asyncio.Event(), signal.getsignal(signal.SIGTERM)
         service = FakeService(stop.set)
         await until_signal(service, lambda *_: None, stop)
+        assert signal.getsignal(signal.SIGTERM) == before
         return service
 
     assert asyncio.run(go()).ended

@@ -188,6 +188,8 @@ def test_a_source_is_silent_after_five_minutes_and_ten_steps_and_well_again_with
 def test_a_failure_is_told_at_once_and_holds_until_the_source_is_heard_again():
     told = Reported(Told("prom", pull_health()))
     told.reporter.heard(told.shard)
+    told.reporter.report()
+    assert told.up() == 1
     told.reporter.failed(told.shard, "HTTP 401")
     assert told.up() == 0
     assert told.health.condition("prom").reason == "HTTP 401"
