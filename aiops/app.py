@@ -207,6 +207,7 @@ def detection_rules(settings: Settings) -> DetectionRules:
         track,
         watch_change_s=one.watch_change_s,
         settle_s=one.settle_s,
+        utc_offset_s=one.utc_offset_hours * 3600.0,
         maintenance=maintenance_windows(settings),
     )
 

@@ -92,6 +92,9 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     settle_s: Annotated[float, Meta(ge=0, description="a series that appears, or comes back after 1 h, is quiet")] = (
         600.0
     )
+    utc_offset_hours: Annotated[float, Meta(ge=-14, le=14, description="local time minus UTC, for daily patterns")] = (
+        0.0
+    )
     snapshot_s: Annotated[float, Meta(gt=0, description="seconds between detector snapshots")] = 300.0
     second_opinion: Annotated[bool, Meta(description="note what slower models say of an incident; 160 MB")] = True
 

@@ -1,9 +1,8 @@
 """Machine 1: blocks in, anomalies out. Pure: no clock, no I/O; one per shard of series.
 
 The bank scores every sample and learns from every sample, incidents included: what happened before belongs to what may
-happen again. Whether a deviation is worth telling is decided here, in `Track`s: only columns that are odd just now have
-one, so that the rest of the block costs one comparison a sample. A deviation that came at this time on three earlier
-days or weeks, and is no larger than then, is the season's: it is forgiven, counted, and has no track.
+happen again. What is worth telling is decided here, in `Track`s: only columns that are odd just now have one. What came
+at this time on three earlier days or weeks, no larger than now, is the season's: forgiven, counted, without a track.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from detectors.season import Forgiven, Season
 log = logging.getLogger(__name__)
 
 ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
-BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, it is the source that is gone
+BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, the source is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,8 @@ class Detection:
 
     Attributes
     ----------
-    forgiven : deviations fed so far that were not followed because they recur at their time of day or week
-    is_unsaved : a level was accepted or taken back since the last snapshot: take one with the next cycle
+    forgiven : deviations not followed because they recur
+    is_unsaved : a level was accepted or taken back since the last snapshot
     """
 
     def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
@@ -176,10 +175,10 @@ class Detection:
 
     def border_scores(self) -> F64:
         """How many times rarer than its budget each series' latest row is, (n,); 1.0 = border, NaN = no opinion."""
-        if self.view is None:
+        view = self.view  # asked from the thread of a scrape while rows are fed in another
+        if view is None:
             return np.full(len(self.table), np.nan)
-        over = self.view.rarity - self._limits.usual[: len(self.view.rarity)]
-        return np.asarray(10.0 ** np.clip(over, -3.0, 3.0))
+        return np.asarray(10.0 ** np.clip(view.rarity - self._limits.usual[: len(view.rarity)], -3.0, 3.0))
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
@@ -204,8 +203,7 @@ class Detection:
 
     def _spread(self, block: Block) -> tuple[I64, F64]:
         """The block as rows over all columns of the bank; rows that are not new are left out."""
-        fresh = block.times > self.last_ms
-        n = len(self.table)
+        fresh, n = block.times > self.last_ms, len(self.table)
         if n > len(self._limits.usual):
             self.bank.grow(n)
             self.absence.grow(n)

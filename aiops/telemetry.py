@@ -83,6 +83,7 @@ class Telemetry:
         self._open = self._gauge("incidents_open", "Incidents that are open now, flapping ones too.")
         self._rankings_failed = self._counter("rankings_failed", "Rankings that ended in an error.")
         self._store_errors = self._counter("store_errors", "Reads and writes of the store that failed.")
+        self._forgiven = self._counter("deviations_forgiven", "Deviations usual at their time of day.", "source")
         age = self._gauge("snapshot_age_seconds", "Time since the detectors were last saved.")
         age.set_function(lambda: self._clock() - self._snapshot_s)
         build = self._gauge("build_info", "Constant 1, labelled with versions.", "version", "python")
@@ -115,6 +116,7 @@ class Telemetry:
         self._samples.labels(source)
         self._lag.labels(source)
         self._up.labels(source)
+        self._forgiven.labels(source)
         gauge = self._watched.labels(source)
         if watched is not None:
             gauge.set_function(watched)
@@ -150,6 +152,10 @@ class Telemetry:
     def dropped(self, source: str, reason: str, count: int = 1) -> None:
         """Count samples that were left out."""
         self._dropped.labels(source, reason).inc(count)
+
+    def forgiven(self, source: str, count: int) -> None:
+        """Count deviations that were forgiven because they recur."""
+        self._forgiven.labels(source).inc(count)
 
     def watched(self, source: str, count: int) -> None:
         """Say how many series a source has, if it was announced without a way to ask."""

@@ -1,5 +1,23 @@
 """Before anything else: kernels compiled for other sources must not be run."""
 
+import logging
+
+import pytest
+
 from aiops._kernel_cache import use_own_cache
 
 use_own_cache()
+
+CHATTY = ("httpx", "httpcore", "uvicorn", "urllib3")
+
+
+@pytest.fixture(autouse=True)
+def _logging_stays_as_it_was():
+    """Commands set up logging for the whole process; the next test must not hear of it."""
+    root, chatty = logging.getLogger(), [logging.getLogger(name) for name in CHATTY]
+    handlers, levels = list(root.handlers), [one.level for one in (root, *chatty)]
+    yield
+    for handler in [h for h in root.handlers if h not in handlers]:
+        root.removeHandler(handler)
+    for one, level in zip((root, *chatty), levels, strict=True):
+        one.setLevel(level)

@@ -32,7 +32,7 @@ from aiops.telemetry import setup_logging
 from aiops.triage import Triage
 from aiops.web.render import incident_dict
 from aiops.words import moment, plain
-from rca import default_ranker
+from rca import ServiceGraph, default_ranker
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -115,9 +115,20 @@ async def _of_file(path: Path, settings: config.Settings, base: Path) -> Replaye
     source = ReplayFile(path, SeriesTable(settings.limits.max_series))
     shard = Shard(source, app.detection_rules(settings), History(2 * ROWS))
     pipeline = Pipeline([shard], Triage(app.triage_settings(settings, ("replay",))), app.maintenance_windows(settings))
-    if settings.graph.file:
-        pipeline.triage.graph = await FileGraph(base / settings.graph.file).read(0)
-    return await Replay(pipeline, default_ranker().rank).run(shard, source.read(None))
+    known = await FileGraph(base / settings.graph.file).read(0) if settings.graph.file else ServiceGraph()
+    batches = _with_measured_calls(source, pipeline, known)
+    return await Replay(pipeline, default_ranker().rank).run(shard, batches)
+
+
+async def _with_measured_calls(source: ReplayFile, pipeline: Pipeline, known: ServiceGraph) -> AsyncIterator[Batch]:
+    """The batches of a file; calls that it holds measurements of are edges of the graph, for want of a better one."""
+    numbered = -1
+    async for batch in source.read(None):
+        if len(source.table) != numbered:
+            numbered = len(source.table)
+            calls = ((key.service, key.peer) for key, _ in source.table.items() if key.peer)
+            pipeline.triage.graph = known.merged(ServiceGraph(calls))
+        yield batch
 
 
 async def _of_prometheus(

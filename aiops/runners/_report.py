@@ -76,6 +76,7 @@ class Reporter:
             lost = {reason: count for reason, count in said.counters.items() if reason not in NOT_LOST}
         for reason, count in lost.items():
             self._telemetry.dropped(shard.name, reason, self._new(shard.name, reason, count))
+        self._telemetry.forgiven(shard.name, self._new(shard.name, "forgiven", shard.detection.forgiven))
         if shard.name in self._heard_ms:
             wrong = self._wrong(shard, said)
             self._telemetry.source_up(shard.name, up=not wrong)

@@ -93,7 +93,10 @@ class IncidentJson(TypedDict):
     resolved_at: str | None
     services: list[str]
     suspects: list[SuspectJson]
+    unknown: bool
     notes: list[str]
+    muted: str
+    flaps: int
     anomalies: list[AnomalyJson]
     alerts: list[EventJson]
     events: list[EventJson]
@@ -111,7 +114,10 @@ def incident_dict(incident: Incident) -> IncidentJson:
         "resolved_at": _moment(incident.resolved_ms),
         "services": list(incident.services),
         "suspects": [_suspect(s) for s in incident.ranking.suspects[:SUSPECTS_SHOWN]],
+        "unknown": incident.ranking.unknown,
         "notes": list(incident.ranking.notes),
+        "muted": incident.muted,
+        "flaps": incident.flaps,
         "anomalies": [_anomaly(a) for a in incident.anomalies],
         "alerts": [event_dict(e) for e in incident.alerts],
         "events": [event_dict(e) for e in incident.events],
