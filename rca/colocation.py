@@ -20,7 +20,7 @@ from rca.direct import family_columns, joined
 from rca.facts import Facts
 from rca.opinion import CLEAR, Numbers, Opinion, gate
 from rca.silence import MOST, felt_by_callers, lost_share
-from rca.unseen import RESOURCES, unseen
+from rca.unseen import RESOURCES, busy, unseen
 from rca.view import Places
 from rca.witnesses import own_error_scales
 
@@ -71,6 +71,9 @@ def colocation(known: Facts) -> tuple[list[Opinion], F64]:
     felt = np.full(size, 0.0)
     np.maximum.at(felt, found.node, (hurt * trouble)[found.service])
     itself = gate(joined(known.seen, family_columns(known.seen, RESOURCES), known.bad).z)
+    at_work = np.zeros(size)
+    np.maximum.at(at_work, found.node, busy(known)[found.service])
+    itself *= 1.0 - at_work
     is_shared = (bad >= _FEWEST) | ((bad > 0) & (itself >= 1.0))
     strength = np.where(is_shared, gate(likelihood + _ITSELF * itself), 0.0) * felt
     taken = np.zeros(size)

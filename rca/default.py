@@ -12,11 +12,12 @@ from rca.changes import changes
 from rca.colocation import colocation
 from rca.facts import Facts, facts
 from rca.fusion import fuse
-from rca.learn import LEARNT_NOTE, learnt_graph
+from rca.learn import learnt_graph
 from rca.load import incoming
 from rca.measured_share import measured_share
-from rca.opinion import Opinion
+from rca.opinion import Opinion, gate
 from rca.per_request import skipped_calls
+from rca.second_cause import second_cause
 from rca.silence import silence
 from rca.suspects import Trial, ranking
 from rca.timeouts import timeouts
@@ -56,7 +57,6 @@ ADVOCATES: dict[str, tuple[float, Advocate]] = {
 """Evidence that speaks for one service and excuses others: what they suffer comes from it. Its caps are higher, for it
 must outweigh all that its victims show, and each is guarded by several conditions."""
 
-NOTHING_NOTE = "there are no normal or no abnormal values to compare"
 NODE_CAP = 3.0  # as silence: it must outweigh all that the services on the node show
 CHANGE_CAP = 0.7  # below the cap of any single clear piece of evidence
 
@@ -81,9 +81,7 @@ class FusedRanker:
 
     def rank(self, case: Case) -> Ranking:
         """Rank every service of the graph, the columns and the symptom; see `rca.Ranker`."""
-        trial = self.hear(case)
-        notes = (NOTHING_NOTE,) if trial.seen.is_blind else (LEARNT_NOTE,) if trial.is_learnt else ()
-        return ranking(trial, notes)
+        return ranking(self.hear(case))
 
     def hear(self, case: Case) -> Trial:
         """All that is said about the services of a case, and its sum: for explanations and ablations."""
@@ -95,7 +93,12 @@ class FusedRanker:
         if is_learnt:
             known = facts(with_graph(seen, learnt_graph(known)))
         opinions, caps, excused = self._hear(known)
-        return Trial(known.seen, opinions, fuse(opinions, caps, known.switch, excused), is_learnt)
+        hurt = np.maximum(gate(known.latency.z_up), gate(known.errors.z_up))
+        trial = Trial(known.seen, opinions, fuse(opinions, caps, known.switch, excused), is_learnt, hurt)
+        # On a learnt chain everything leads to everything: nothing there is independent.
+        if is_learnt or trial.is_unknown or "second cause" in self.without:
+            return trial
+        return replace(trial, second=second_cause(known, opinions, caps, excused, trial.order()[0]))
 
     def _hear(self, known: Facts) -> tuple[list[Opinion], list[float], F64]:
         """All opinions with their caps, and how far each service is excused by what others explain."""

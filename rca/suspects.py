@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from rca._base import CauseKind, Change, Evidence, Ranking, Suspect
+import numpy as np
+
+from rca._base import F64, CauseKind, Change, Evidence, Ranking, Suspect
+from rca.blast_radius import blast_radius
 from rca.changes import CAUSES, likeliest_changes
 from rca.confidence import KNOWN_WEIGHT, confidences
 from rca.fusion import Fused
+from rca.graph import ServiceGraph
+from rca.learn import LEARNT_NOTE
 from rca.opinion import Opinion
 from rca.view import CaseView
 
@@ -22,35 +27,62 @@ _TELLING_ORDER: dict[CauseKind, int] = {
     "network": 1,
 }
 _WORTH_TELLING = 0.2  # share of the evidence explained away from which it is said
+NOTHING_NOTE = "there are no normal or no abnormal values to compare"
+_FELT = 0.5  # share of a clear deviation from which a service is said to feel it; chosen
+_NAMED = 5  # services named one by one in a note; chosen
 _EXPLAINED = "what it suffers is explained by its load, or by a service it calls"
 DETAILED = 10  # suspects with evidence and path; the others are only named
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """All that was said about the services of a case, and its sum; `is_learnt`: on a graph learnt from the metrics."""
+    """All that was said about the services of a case, and its sum.
+
+    Parameters
+    ----------
+    is_learnt : on a graph learnt from the metrics
+    hurt : (s,) in [0, 1], how far each service's own requests go wrong
+    second : place of an independent second cause, -1 = none
+    """
 
     seen: CaseView
     opinions: Sequence[Opinion]
     fused: Fused
     is_learnt: bool = False
+    hurt: F64 = field(default_factory=lambda: np.zeros(0))
+    second: int = -1
+
+    def order(self) -> list[int]:
+        """Places of services by weight, ties by name; without the symptom of no service, which has no name to blame."""
+        services, weight = self.seen.services, self.fused.weight
+        named = [s for s in range(len(services)) if services[s]]
+        return sorted(named, key=lambda s: (-weight[s], services[s]))
+
+    @property
+    def is_unknown(self) -> bool:
+        """No service stands out."""
+        order = self.order()
+        return not order or float(self.fused.weight[order[0]]) < KNOWN_WEIGHT
 
 
-def ranking(trial: Trial, notes: tuple[str, ...] = ()) -> Ranking:
+def ranking(trial: Trial) -> Ranking:
     """Order the services by weight, ties by name, and say why."""
-    services, weight = trial.seen.services, trial.fused.weight
-    # A symptom of no service (an alert without one) has no name to blame.
-    named = [s for s in range(len(services)) if services[s]]
-    order = sorted(named, key=lambda s: (-weight[s], services[s]))
-    confidence = confidences(weight)
+    services, is_unknown = trial.seen.services, trial.is_unknown
+    confidence = confidences(trial.fused.weight)
+    weight = trial.fused.weight.copy()
+    first, *others = trial.order() or [-1]
+    if trial.second >= 0 and trial.second != others[0]:
+        # Both causes stand on top; what the rest is surer of by the sum goes to the second cause.
+        weight[trial.second] = (weight[first] + weight[others[0]]) / 2
+        confidence[[trial.second, others[0]]] = confidence[[others[0], trial.second]]
+    trial = replace(trial, fused=replace(trial.fused, weight=weight))
     changed = likeliest_changes(trial.seen)
     suspects = []
-    for place, service in enumerate(order):
+    for place, service in enumerate(trial.order()):
         suspect = Suspect(services[service], None, float(weight[service]), float(confidence[service]))
         is_told = place < DETAILED and weight[service] > 0
         suspects.append(_detailed(trial, service, suspect, changed) if is_told else suspect)
-    is_unknown = not order or float(weight[order[0]]) < KNOWN_WEIGHT
-    return Ranking(tuple(suspects), is_unknown, notes)
+    return Ranking(tuple(suspects), is_unknown, notes(trial))
 
 
 def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, tuple[float, Change]]) -> Suspect:
@@ -110,3 +142,31 @@ def _path(seen: CaseView, service: int) -> tuple[str, ...]:
     on_it = [other for other, node in sorted(seen.case.placement.items()) if node == seen.services[service]]
     paths = [p for p in (seen.case.graph.path(seen.services[seen.symptom], other) for other in on_it) if p]
     return (seen.services[service], *reversed(min(paths, key=len))) if paths else ()
+
+
+def notes(trial: Trial) -> tuple[str, ...]:
+    """What a person should know of the ranking as a whole."""
+    if trial.seen.is_blind:
+        return (NOTHING_NOTE,)
+    learnt = (LEARNT_NOTE,) if trial.is_learnt else ()
+    if trial.is_unknown:
+        return learnt
+    services, causes = trial.seen.services, trial.order()[: 2 if trial.second >= 0 else 1]
+    names = [services[s] for s in causes]
+    two = (f"two independent causes: {names[0]} and {names[1]}",) if len(names) == 2 else ()
+    felt = [(name, _felt_by(trial, name)) for name in names]
+    return (*learnt, *two, *(f"{name} is felt by {_listed(by)}" for name, by in felt if by))
+
+
+def _felt_by(trial: Trial, service: str) -> list[str]:
+    """Services that depend on a suspect, or run on it, and go wrong, nearest first."""
+    placement, graph = trial.seen.case.placement, trial.seen.case.graph
+    if service in placement.values():
+        graph = graph.merged(ServiceGraph((tenant, node) for tenant, node in placement.items() if node == service))
+    at = {name: place for place, name in enumerate(trial.seen.services)}
+    return [name for name in blast_radius(graph, service) if name in at and trial.hurt[at[name]] >= _FELT]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

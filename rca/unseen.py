@@ -15,6 +15,7 @@ from rca.opinion import Opinion, gate
 
 RESOURCES = frozenset({"cpu", "throttling", "memory", "pool", "queue", "disk", "restarts"})
 """Families of metrics that tell about the machine and not about requests."""
+_SUMMED = frozenset({"cpu", "throttling", "memory"})
 _SAID = "nobody measures its requests, but it is odd otherwise and its callers suffer"
 _EXCUSED = 0.6  # most of a caller's evidence that an odd dependency takes away; chosen
 
@@ -29,9 +30,17 @@ def unseen(known: Facts) -> tuple[list[Opinion], F64]:
     suffers = gate(hurt.z_up)
     callers, callees = seen.callers, seen.callees
     felt = np.zeros(len(odd))
-    np.maximum.at(felt, callees, suffers[callers])
+    np.maximum.at(felt, callees, (suffers * (1.0 - busy(known)))[callers])
     strength = np.where(is_measured, 0.0, odd * felt)
     excused = np.zeros(len(odd))
     np.maximum.at(excused, callers, strength[callees])
     excused *= _EXCUSED * np.where(is_measured, 1.0 - odd, 0.0)
     return [Opinion("unseen dependency", strength, strength, found.column, lambda _: _SAID, is_request=True)], excused
+
+
+def busy(known: Facts) -> F64:
+    """How far each service uses more of what a machine shows as the sum of all on it, (s,) in [0, 1].
+
+    Who works hard itself makes its machine look odd; it is no witness against the machine.
+    """
+    return gate(joined(known.seen, family_columns(known.seen, _SUMMED), known.bad).z)

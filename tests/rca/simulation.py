@@ -59,17 +59,21 @@ _WORDS = [
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A case and what was broken in it."""
+    """A case and what was broken in it; `second` is the other service broken at the same time, "" = none."""
 
     case: Case
     service: str
     fault: str
+    second: str = ""
 
 
 def simulate(
-    fault: str, seed: int, *, size: int = 14, decoys: int = 3, normal: int = 120, faulty: bool = True
+    fault: str, seed: int, *, size: int = 14, decoys: int = 3, normal: int = 120, faulty: bool = True, also: str = ""
 ) -> Incident:
-    """Draw one incident; the same arguments give the same incident. Not `faulty` gives the same calm."""
+    """Draw one incident; the same arguments give the same incident. Not `faulty` gives the same calm.
+
+    `also` is a fault that breaks a second service, which neither calls the first nor is called by it.
+    """
     rng = np.random.default_rng([FAULTS.index(fault), seed])
     machines = np.random.default_rng([1000 + FAULTS.index(fault), seed])  # placing changes nothing else that is drawn
     abnormal = int(rng.integers(4, 11))
@@ -81,6 +85,9 @@ def simulate(
     if faulty:
         for each in victims:
             _break(rng, world, each, fault)
+    second = _unrelated(machines, world, victim) if also else -1
+    if second >= 0:
+        _break(machines, world, second, also)
     effects = _propagate(world)
     step_s = float(rng.choice([15, 30, 60]))
     names = DIALECTS[int(rng.integers(2 if fault in ON_CALLS else len(DIALECTS)))]
@@ -102,7 +109,16 @@ def simulate(
         changes=_changes(rng, world, victim, fault=fault if faulty else "", trigger_ms=trigger, decoys=decoys),
     )
     case = with_machines(case, world, placed, machines, (broken, fault if faulty else ""))
-    return Incident(case, broken if fault in ON_MACHINES else world.names[victim], fault)
+    service = broken if fault in ON_MACHINES else world.names[victim]
+    return Incident(case, service, fault, world.names[second] if second >= 0 else "")
+
+
+def _unrelated(rng: Rng, w: World, victim: int) -> int:
+    """A service without any call path from or to the victim, -1 = there is none."""
+    graph = ServiceGraph([(w.names[a], w.names[b]) for a, b in w.edges], w.names)
+    name, web = w.names[victim], [v for v, role in enumerate(w.role) if role == "web"]
+    free = [v for v in web if v != victim and not graph.path(name, w.names[v]) and not graph.path(w.names[v], name)]
+    return int(rng.choice(free)) if free else -1
 
 
 def _draw(rng: Rng, size: int, normal: int, abnormal: int) -> World:

@@ -113,3 +113,15 @@ def test_the_contract_holds_with_placements() -> None:
     case = shop(cart=0.4, bank=0.4)
     turned = replace(case, placement=dict(reversed(HOSTS.items())))
     assert default_ranker().rank(case) == default_ranker().rank(turned)
+
+
+def test_a_service_that_works_hard_itself_is_no_witness_against_its_machine() -> None:
+    case = shop(cart=0.4)
+    load = np.random.default_rng(2).normal(40, 2, (ROWS, 1))
+    load[SPLIT:] = 99
+    values = np.hstack([case.values, load])
+    values[SPLIT:, case.columns.index(Column("cart", "cpu_cores"))] = 3.0
+    edges = [*CALLS, *HOSTS.items()]
+    columns = (*case.columns, Column("host-1", "cpu_pct"))
+    for graph, placement in ((case.graph, HOSTS), (ServiceGraph(edges), {})):
+        assert first(replace(case, columns=columns, values=values, graph=graph, placement=placement)).service == "cart"
