@@ -12,6 +12,7 @@ import numpy as np
 
 from rca._base import F64, CauseKind, Change
 from rca.opinion import Opinion
+from rca.units import duration
 from rca.view import CaseView
 
 _WEIGHTS = {"deploy": 1.0, "config": 1.0, "restart": 0.4, "scale": 0.4}  # chosen: restarts and scaling are routine
@@ -48,6 +49,16 @@ def likeliest_changes(seen: CaseView) -> dict[int, tuple[float, Change]]:
     return found
 
 
+def _told(change: Change, age_s: float) -> str:
+    """What changed and when, as far as clocks and steps can tell.
+
+    >>> _told(Change(0, "cart", "deploy", "cart 2.1"), 40.0), _told(Change(0, "cart", "restart"), -5.0)
+    ('deploy 40 s before it began (cart 2.1)', 'restart when it began')
+    """
+    when = f"{duration(age_s)} before it began" if age_s >= 1 else "when it began"
+    return f"{change.kind} {when}" + (f" ({change.description})" if change.description else "")
+
+
 def changes(seen: CaseView, odd: F64) -> Opinion:
     """Suspicion of changes, weighed by how odd each service is by itself.
 
@@ -61,7 +72,5 @@ def changes(seen: CaseView, odd: F64) -> Opinion:
     for place, (size, change) in found.items():
         strength[place] = size * odd[place]
         if strength[place] > 0:
-            minutes = (seen.case.trigger_ms - change.time_ms) / 60_000
-            when = f"{minutes:.0f} min before" if minutes >= 1 else "when it began"
-            text[place] = f"{change.kind} {when}" + (f": {change.description}" if change.description else "")
+            text[place] = _told(change, (seen.case.trigger_ms - change.time_ms) / 1000)
     return Opinion("change", strength, strength, np.full(len(strength), -1, dtype=np.intp), lambda s: text.get(s, ""))

@@ -17,7 +17,7 @@ from rca.deviation import deviation, quantile
 from rca.facts import Facts
 from rca.families import LATENCY_ORDER, words
 from rca.opinion import Opinion, gate
-from rca.phrases import number
+from rca.units import number
 from rca.view import CaseView, Places
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from rca.units import amount, number
 from rca.view import CaseView
 
 
 def movement(seen: CaseView, column: int) -> str:
-    """How a column moved: "latency_p95 rose from 0.12 to 0.8, 14 times its usual variation".
+    """How a column moved: "latency_p95 rose from 120 ms to 800 ms, 14 times its usual variation".
 
     A call's column is named with its ends.
     """
@@ -18,22 +19,8 @@ def movement(seen: CaseView, column: int) -> str:
     name = f"{what.metric} of the call {what.service} > {what.peer}" if what.peer else what.metric
     times = float(moved.z[column])
     size = f"{number(times)} times its usual variation" if times < 1000 else "far beyond its usual variation"
-    return f"{name} {'rose' if up else 'fell'} from {number(moved.median[column])} to {number(after)}, {size}"
-
-
-def number(value: float) -> str:
-    """Three significant digits, without an exponent where a person would not use one.
-
-    >>> number(0.123456), number(1234567.0), number(12.0)
-    ('0.123', '1230000', '12')
-    """
-    if not np.isfinite(value) or value == 0:
-        return "0" if value == 0 else "unknown"
-    size = int(np.floor(np.log10(abs(value))))
-    if size < -4 or size > 12:
-        return f"{value:.2e}"
-    rounded = round(float(value), 2 - size)
-    return f"{rounded:.{max(0, 2 - size)}f}".rstrip("0").rstrip(".") if size < 2 else f"{rounded:.0f}"
+    before = amount(what.metric, moved.median[column])
+    return f"{name} {'rose' if up else 'fell'} from {before} to {amount(what.metric, after)}, {size}"
 
 
 def numbers_of(seen: CaseView, column: int) -> tuple[tuple[str, float], ...]:

@@ -6,8 +6,8 @@ import numpy as np
 from rca import Change, Ranking, Suspect, default_ranker
 from rca.checks import example_case
 from rca.confidence import confidences
-from rca.phrases import number
 from rca.report import SHOWN, ranking_line
+from rca.units import number
 
 
 def test_a_line_holds_all_services_and_the_first_suspects_in_full() -> None:
