@@ -17,6 +17,7 @@ from rca.load import incoming
 from rca.measured_share import measured_share
 from rca.opinion import Opinion, gate
 from rca.per_request import skipped_calls
+from rca.refused import refused
 from rca.second_cause import second_cause
 from rca.silence import silence
 from rca.suspects import Trial, ranking
@@ -42,6 +43,7 @@ WITNESSES: dict[str, tuple[float, Witness]] = {
     "expiry": (0.7, own_families("expiry", frozenset({"expiry"}), "certificate or quota")),
     "logs": (1.0, logs),
     "measured share": (1.5, measured_share),
+    "refused calls": (0.5, refused),
     "skipped calls": (0.7, skipped_calls),
     "traffic bytes": (0.15, own_families("traffic bytes", frozenset({"network"}), "network")),
 }
