@@ -15,6 +15,7 @@ from rca.fusion import fuse
 from rca.learn import learnt_graph
 from rca.load import incoming
 from rca.measured_share import measured_share
+from rca.onset import onset_order
 from rca.opinion import Opinion, gate
 from rca.per_request import skipped_calls
 from rca.refused import refused
@@ -55,6 +56,7 @@ ADVOCATES: dict[str, tuple[float, Advocate]] = {
     "load": (3.0, incoming),
     "unseen dependency": (2.0, unseen),
     "timeouts": (1.0, timeouts),
+    "onset order": (0.5, onset_order),
 }
 """Evidence that speaks for one service and excuses others: what they suffer comes from it. Its caps are higher, for it
 must outweigh all that its victims show, and each is guarded by several conditions."""
