@@ -39,7 +39,7 @@ demo: $(VENV)/.run ## install, then run the simulated shop until Ctrl-C, page on
 test: $(VENV)/.dev ## all tests with branch coverage
 	@mkdir -p build
 	@# Once and before coverage watches: traced, numba compiles several times slower, and every service would wait for it.
-	$(BIN)/python -c "from aiops._kernels import compile_kernels; compile_kernels()"
+	$(BIN)/python -c "from aiops._kernel_cache import use_own_cache; use_own_cache(); from aiops._kernels import compile_kernels; compile_kernels()"
 	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile --cov --cov-report=term --cov-report=json:build/coverage.json --junitxml=build/tests.xml $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## format, lint, types and layers
