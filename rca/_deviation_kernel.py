@@ -114,7 +114,7 @@ def _is_count(ordered: F64, count: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def measure(normal: F64, ordered: F64, abnormal: F64, past_quantile: float, past_share: float) -> F64:
+def measure(normal: F64, ordered: F64, abnormal: F64, rules: tuple[float, float, float]) -> F64:
     """Median, scale without floors, rise and fall, (4, n), of series given as rows.
 
     Parameters
@@ -122,7 +122,9 @@ def measure(normal: F64, ordered: F64, abnormal: F64, past_quantile: float, past
     normal : (n, t)
     ordered : (n, t) the same, each row sorted, NaN last
     abnormal : (n, a)
+    rules : quantile and share of the past maxima, and scales below which a deviation is not compared with them
     """
+    past_quantile, past_share, faint = rules
     found = np.full((4, len(normal)), np.nan)
     for i in range(len(normal)):
         count = normal.shape[1]
@@ -139,11 +141,12 @@ def measure(normal: F64, ordered: F64, abnormal: F64, past_quantile: float, past
         scale = max(scale, 0.02 * abs(middle))
         if _is_count(ordered[i], count):
             scale = max(scale, 1.0, np.sqrt(abs(middle)))
-        if abnormal.shape[1] > 0:
+        up, down = _extreme(abnormal[i], middle, 1.0), _extreme(abnormal[i], middle, -1.0)
+        # What does not even stand out without its past needs no past to be damped.
+        if max(up, down) >= faint * scale:
             past = _past_extreme(normal[i], middle, abnormal.shape[1], past_quantile) / past_share
             if np.isfinite(past):
                 scale = max(scale, past)
         found[0, i], found[1, i] = middle, scale
-        found[2, i] = _extreme(abnormal[i], middle, 1.0)
-        found[3, i] = _extreme(abnormal[i], middle, -1.0)
+        found[2, i], found[3, i] = up, down
     return found

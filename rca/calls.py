@@ -16,8 +16,8 @@ def as_callers_see(seen: CaseView, rows: F64, family: Family) -> F64:
     """The mean over its callers' measurements of each service, (t, s); NaN where nobody measures it."""
     shape = (len(rows), len(seen.services))
     sums, counts = np.zeros(shape), np.zeros(shape)
-    for i, what in enumerate(seen.meanings):
-        if seen.peer[i] >= 0 and what.family == family and what.side != "server":
+    for i in seen.places(lambda what: what.family == family and what.side != "server"):
+        if seen.peer[i] >= 0:
             known = np.isfinite(rows[:, i])
             sums[known, seen.peer[i]] += rows[known, i]
             counts[known, seen.peer[i]] += 1
@@ -60,9 +60,8 @@ def call_gaps(seen: CaseView, rows: F64, latency: F64) -> list[CallGap]:
     client: dict[tuple[int, int, str], int] = {}
     server: dict[tuple[int, int, str], int] = {}
     own: dict[tuple[int, str], int] = {}
-    for i, what in enumerate(seen.meanings):
-        if what.family != "latency" or what.is_own:
-            continue
+    for i in seen.places(lambda what: what.family == "latency" and not what.is_own).tolist():
+        what = seen.meanings[i]
         if seen.peer[i] < 0 and what.side != "client":
             own.setdefault((int(seen.owner[i]), what.statistic), i)
         elif seen.peer[i] >= 0:

@@ -23,6 +23,8 @@ MIN_NORMAL = 5  # chosen: below that a median says nothing
 _PAST_QUANTILE = 0.9  # of the earlier windows; measured on public cases
 _PAST_QUANTILE_SHORT = 0.75  # windows of up to four values: noisier, so less of them
 _PAST_SHARE = 1.5
+FAINT = 1.5
+"""Scales below which a deviation does not count at all (measured on public cases)."""
 _LARGE = 1_000_000  # samples from which the compiled version is worth importing
 _LONGEST = 64  # abnormal rows; its windows are sorted by insertion, which is for short ones
 _CHUNK = 2048  # series
@@ -83,8 +85,10 @@ def _plain(normal: F64, abnormal: F64) -> tuple[F64, F64, F64, F64]:
     scale = np.maximum.reduce([1.4826 * quantile(away, 0.5), quantile(away, 0.95) / 1.96, 0.02 * np.abs(median)])
     poisson = np.maximum(1.0, np.sqrt(np.abs(median)))
     scale = np.where(_is_count(normal), np.maximum(scale, poisson), scale)
-    scale = np.fmax(scale, _past_extremes(away, len(abnormal)) / _PAST_SHARE)
-    return median, scale, _extreme_mean(abnormal - median), _extreme_mean(median - abnormal)
+    up, down = _extreme_mean(abnormal - median), _extreme_mean(median - abnormal)
+    past = np.fmax(scale, _past_extremes(away, len(abnormal)) / _PAST_SHARE)
+    # What does not even stand out without its past needs no past to be damped.
+    return median, np.where(np.fmax(up, down) >= FAINT * scale, past, scale), up, down
 
 
 def _compiled(normal: F64, abnormal: F64) -> tuple[F64, F64, F64, F64]:
@@ -96,7 +100,8 @@ def _compiled(normal: F64, abnormal: F64) -> tuple[F64, F64, F64, F64]:
     for first in range(0, normal.shape[1], _CHUNK):
         part = slice(first, first + _CHUNK)
         rows = np.ascontiguousarray(normal[:, part].T)
-        found[:, part] = measure(rows, np.sort(rows, axis=1), np.ascontiguousarray(abnormal[:, part].T), q, _PAST_SHARE)
+        late = np.ascontiguousarray(abnormal[:, part].T)
+        found[:, part] = measure(rows, np.sort(rows, axis=1), late, (q, _PAST_SHARE, FAINT))
     return found[0], found[1], found[2], found[3]
 
 

@@ -33,14 +33,13 @@ class Direct:
 def badness(seen: CaseView) -> F64:
     """How far each column moved in its bad direction, (n,) scales; NaN = no opinion."""
     up, down = seen.moved.z_up, seen.moved.z_down
-    bad = np.array([what.bad for what in seen.meanings], dtype="U4")
-    return np.where(bad == "up", up, np.where(bad == "down", down, np.fmax(up, down)))
+    worst = np.where(seen.which(lambda what: what.bad == "down"), down, np.fmax(up, down))
+    return np.where(seen.which(lambda what: what.bad == "up"), up, worst)
 
 
 def family_columns(seen: CaseView, families: frozenset[str]) -> Places:
     """Places of the services' own columns of some families; what measures a shared machine is left out."""
-    found = [i for i, what in enumerate(seen.meanings) if what.family in families and not what.is_host]
-    return np.array([i for i in found if seen.peer[i] < 0], dtype=np.intp)
+    return np.flatnonzero(seen.which(lambda what: what.family in families and not what.is_host) & (seen.peer < 0))
 
 
 def joined(seen: CaseView, chosen: Places, bad: F64) -> Direct:
@@ -48,10 +47,12 @@ def joined(seen: CaseView, chosen: Places, bad: F64) -> Direct:
     count = len(seen.services)
     strength, column = np.zeros(count), np.full(count, -1, dtype=np.intp)
     known = chosen[np.isfinite(bad[chosen])]
-    names = [_thing(seen.columns[i].metric) for i in known]
+    kinds, first = np.unique(seen.kind[known], return_index=True)
+    names = [_thing(seen.columns[i].metric) for i in known[first]]
     number = {name: place for place, name in enumerate(sorted(set(names)))}
     things = max(1, len(number))
-    key = seen.owner[known] * things + np.array([number[name] for name in names], dtype=np.intp)
+    thing = np.array([number[name] for name in names], dtype=np.intp)
+    key = seen.owner[known] * things + thing[np.searchsorted(kinds, seen.kind[known])]
     keys, thing_of = np.unique(key, return_inverse=True)
     mean = np.bincount(thing_of, weights=level(bad[known])) / np.maximum(np.bincount(thing_of), 1)
     np.maximum.at(strength, keys // things, mean)

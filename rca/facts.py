@@ -82,8 +82,8 @@ def facts(seen: CaseView) -> Facts:
         told = max(sorted(moved), key=lambda kind: moved[kind])
     named = [
         float(np.nan_to_num(bad[i]))
-        for i, column in enumerate(seen.columns)
-        if seen.owner[i] == seen.symptom and column.metric == seen.case.symptom.metric
+        for i in np.flatnonzero(seen.owner == seen.symptom)
+        if seen.columns[i].metric == seen.case.symptom.metric
     ]
     switch = float(gate(np.array([max([moved[told], *named])]))[0])
     hurts: Literal["latency", "errors"] = "latency" if told == "latency" else "errors"

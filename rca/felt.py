@@ -22,8 +22,9 @@ def felt(seen: CaseView, bad: F64, latency: Deviation, errors: Deviation) -> F64
     z = np.full(len(seen.services), np.nan)
     for series in (latency.z_up, errors.z_up):
         z = np.fmax(z, series)
-    for i, what in enumerate(seen.meanings):
-        if what.family in ("latency", "errors", "gap") and (what.is_own or what.side == "server" or seen.peer[i] >= 0):
+    for i in seen.places(lambda what: what.family in ("latency", "errors", "gap")):
+        what = seen.meanings[i]
+        if what.is_own or what.side == "server" or seen.peer[i] >= 0:
             place = int(seen.peer[i] if seen.peer[i] >= 0 else seen.owner[i])
             z[place] = np.fmax(z[place], bad[i])
     return np.where(np.isnan(z), 1.0, gate(z))

@@ -51,9 +51,9 @@ class Gaps:
 
 def gaps(seen: CaseView, series: RequestSeries) -> Gaps:
     """Collect the gaps and say who is to blame for each."""
-    all_gaps = [i for i, what in enumerate(seen.meanings) if what.family == "gap"]
+    all_gaps = seen.places(lambda what: what.family == "gap").tolist()
     told = [i for i in all_gaps if seen.peer[i] >= 0 or seen.meanings[i].side == "server"]
-    rows = np.vstack([seen.normal, seen.abnormal])
+    rows = seen.rows
     made = call_gaps(seen, rows, series.latency)
     values = np.column_stack([*(rows[:, i] for i in told), *(gap.series for gap in made), np.zeros(len(rows))])[:, :-1]
     column = np.array([*told, *(gap.column for gap in made)], dtype=np.intp)

@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from rca._base import F64
-from rca.families import LATENCY_ORDER, meaning
+from rca.families import LATENCY_ORDER, Meaning, meaning
 from rca.siblings import closeness, joined
 from rca.view import CaseView, Places
 
@@ -54,11 +54,14 @@ def mean_of_percentiles(known: dict[float, F64], otherwise: F64) -> F64:
     return np.asarray(total + (1.0 - shares[-1]) * known[shares[-1]])
 
 
+def _is_latency(what: Meaning) -> bool:
+    return what.family == "latency" and what.side != "client" and not what.is_own and not what.is_host
+
+
 def _candidates(seen: CaseView) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for i, what in enumerate(seen.meanings):
-        is_latency = what.family == "latency" and what.side != "client" and not what.is_own and not what.is_host
-        if is_latency and seen.peer[i] < 0:
+    for i in seen.places(_is_latency).tolist():
+        if seen.peer[i] < 0:
             found.setdefault(int(seen.owner[i]), []).append(i)
     return found
 

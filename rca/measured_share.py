@@ -15,7 +15,7 @@ import numpy as np
 from rca._base import F64
 from rca.deviation import deviation, quantile
 from rca.facts import Facts
-from rca.families import LATENCY_ORDER, words
+from rca.families import LATENCY_ORDER, Meaning, words
 from rca.opinion import Opinion, gate
 from rca.units import number
 from rca.view import CaseView, Places
@@ -36,7 +36,7 @@ def measured_rise(known: Facts) -> MeasuredRise:
     column = _self_columns(seen)
     if np.all(column < 0):
         return MeasuredRise(np.zeros(len(column)), np.zeros(len(column)), column)
-    rows = np.vstack([seen.normal, seen.abnormal])
+    rows = seen.rows
     own = np.nan_to_num(_requests(known, rows, column) * (_take(rows, column) + _lost_on_the_way(known)))
     moved = deviation(own[:split], own[split:])
     rise = np.mean(own[split:], axis=0) - moved.median
@@ -60,15 +60,20 @@ def measured_share(known: Facts) -> Opinion:
 
 def is_traced(seen: CaseView) -> bool:
     """Whether the symptom's service tells its own time, so that shares need not be computed by subtraction."""
-    own = [i for i, what in enumerate(seen.meanings) if what.is_own and what.family == "latency" and seen.peer[i] < 0]
+    own = seen.which(_is_own_time) & (seen.peer < 0)
     return bool(np.any(seen.owner[own] == seen.symptom))
+
+
+def _is_own_time(what: Meaning) -> bool:
+    return what.is_own and what.family == "latency"
 
 
 def _self_columns(seen: CaseView) -> Places:
     chosen = np.full(len(seen.services), -1, dtype=np.intp)
     best: dict[int, tuple[int, str]] = {}
-    for i, what in enumerate(seen.meanings):
-        if what.is_own and what.family == "latency" and seen.peer[i] < 0:
+    for i in seen.places(_is_own_time).tolist():
+        what = seen.meanings[i]
+        if seen.peer[i] < 0:
             order = (LATENCY_ORDER.get(what.statistic, len(LATENCY_ORDER)), seen.columns[i].metric)
             owner = int(seen.owner[i])
             if owner not in best or order < best[owner]:
@@ -80,9 +85,9 @@ def _requests(known: Facts, rows: F64, column: Places) -> F64:
     """Requests counted by the instrument that measured the self time, known by the first word of its metrics."""
     seen = known.seen
     result = known.series.requests.copy()
-    for i, what in enumerate(seen.meanings):
+    for i in seen.places(lambda what: what.family == "traffic").tolist() if np.any(column >= 0) else ():
         own = column[seen.owner[i]]
-        if what.family == "traffic" and seen.peer[i] < 0 and own >= 0:
+        if seen.peer[i] < 0 and own >= 0:
             same = words(seen.columns[i].metric)[:1] == words(seen.columns[int(own)].metric)[:1]
             result[:, seen.owner[i]] = rows[:, i] if same else result[:, seen.owner[i]]
     return result

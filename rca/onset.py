@@ -26,7 +26,7 @@ _FAMILIES = frozenset({"latency", "errors", "availability", "gap"})
 
 
 def onset_order(known: Facts) -> tuple[list[Opinion], F64]:
-    """Who began before the symptom, and how far beginning after it excuses each service, (s,)."""
+    """Who began before the symptom, and how far beginning after it excuses each service, (s,); nothing in a calm."""
     began = onsets(known)
     step_ms = max(known.seen.case.step_s * 1000, 1.0)
     lead = (began[known.seen.symptom] - began) / step_ms
@@ -39,7 +39,7 @@ def onset_order(known: Facts) -> tuple[list[Opinion], F64]:
         return f"its trouble began {ahead} before the symptom's" if early[s] > 0 else ""
 
     column = np.full(len(lead), -1, dtype=np.intp)
-    return [Opinion("onset order", early, early, column, tell)], _EXCUSED * late
+    return [Opinion("onset order", early, early, column, tell, needs_symptom=True)], _EXCUSED * late * known.switch
 
 
 def onsets(known: Facts) -> F64:
@@ -63,9 +63,7 @@ def _recent(seen: CaseView, chosen: list[int]) -> tuple[F64, F64]:
     case = seen.case
     order = np.argsort(case.times, kind="stable")
     order = order[case.times[order] >= case.trigger_ms - 1000 * _LOOK_BACK_S]
-    at = {column: i for i, column in enumerate(case.columns)}
-    places = np.array([at[seen.columns[i]] for i in chosen], dtype=np.intp)
-    return case.times[order].astype(np.float64), case.values[np.ix_(order, places)]
+    return case.times[order].astype(np.float64), case.values[np.ix_(order, seen.order[chosen])]
 
 
 def _first_lasting(out: np.ndarray) -> int:

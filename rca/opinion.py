@@ -9,10 +9,10 @@ from typing import TypeAlias
 import numpy as np
 
 from rca._base import F64, CauseKind
+from rca.deviation import FAINT
 from rca.view import Places
 
 CLEAR = 4.5  # scales above which a deviation counts fully
-FAINT = 1.5  # scales below which it does not count at all
 
 
 Numbers: TypeAlias = tuple[tuple[str, float], ...]

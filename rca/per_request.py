@@ -22,11 +22,12 @@ _FAINT_FALL, _CLEAR_FALL = 0.2, 0.6  # ln of the ratio of a callee's requests to
 def logs_per_request(known: Facts) -> Direct:
     """Deviation of log lines per request, up or down, and of logged errors per request, up."""
     seen = known.seen
-    rows = np.vstack([seen.normal, seen.abnormal])
+    rows = seen.rows
     size, split = len(seen.services), len(seen.normal)
     z, column = np.zeros(size), np.full(size, -1, dtype=np.intp)
-    for i, what in enumerate(seen.meanings):
-        if what.family not in ("logs", "log errors") or seen.peer[i] >= 0:
+    for i in seen.places(lambda what: what.family in ("logs", "log errors")).tolist():
+        what = seen.meanings[i]
+        if seen.peer[i] >= 0:
             continue
         owner = int(seen.owner[i])
         requests = _best_fitting(rows[:, i], rows[:, _traffic_columns(known, owner)], split)

@@ -50,7 +50,7 @@ def _answers_faster(known: Facts) -> Bools:
     """Some latency of the service or of the calls to it fell clearly, and none rose, (s,)."""
     seen = known.seen
     fell, rose = np.zeros(len(seen.services), dtype=np.bool_), np.zeros(len(seen.services), dtype=np.bool_)
-    latencies = np.array([what.family == "latency" and not what.is_host for what in seen.meanings], dtype=np.bool_)
+    latencies = seen.which(lambda what: what.family == "latency" and not what.is_host)
     # What a service measures of its own calls says nothing of how it answers.
     place = np.where(seen.peer >= 0, seen.peer, seen.owner)
     fell[place[latencies & (np.nan_to_num(seen.moved.z_down) >= CLEAR)]] = True

@@ -43,10 +43,9 @@ class RequestSeries:
 def request_series(seen: CaseView) -> RequestSeries:
     """Choose the series of every service: the symptom's own metric where a service has it, else the best known."""
     rows = _rows(seen)
-    own = [i for i in range(len(seen.columns)) if seen.peer[i] < 0 and not seen.meanings[i].is_host]
     latency, latency_column = latency_series(seen, rows)
-    errors = _choose(seen, own, _errors_rank)
-    requests = _choose(seen, own, _requests_rank)
+    errors = _choose(seen, _errors_rank)
+    requests = _choose(seen, _requests_rank)
     traffic = joined(seen, rows, requests, np.nansum)
     ratio = _error_ratio(seen, joined(seen, rows, errors, np.nanmean), traffic, errors)
     return RequestSeries(
@@ -63,11 +62,12 @@ def request_series(seen: CaseView) -> RequestSeries:
 
 def _rows(seen: CaseView) -> F64:
     """Normal and abnormal rows with short gaps of request metrics filled."""
-    rows = np.vstack([seen.normal, seen.abnormal])
-    has_gaps = np.asarray(np.isnan(rows).any(axis=0))
-    used = [i for i, what in enumerate(seen.meanings) if has_gaps[i] and what.family in _USED]
-    rows[: len(seen.normal), used] = without_gaps(seen.normal[:, used])
-    rows[len(seen.normal) :, used] = without_gaps(seen.abnormal[:, used])
+    used = np.flatnonzero(seen.which(lambda what: what.family in _USED) & np.isnan(np.sum(seen.rows, axis=0)))
+    if not len(used):
+        return seen.rows
+    rows, split = seen.rows.copy(), len(seen.normal)
+    rows[:split, used] = without_gaps(seen.normal[:, used])
+    rows[split:, used] = without_gaps(seen.abnormal[:, used])
     return rows
 
 
@@ -98,13 +98,12 @@ def without_gaps(rows: F64, longest: int = 3) -> F64:
     return filled
 
 
-def _choose(seen: CaseView, own: list[int], rank: Callable[[Meaning], int | None]) -> Places:
+def _choose(seen: CaseView, rank: Callable[[Meaning], int | None]) -> Places:
     chosen = np.full(len(seen.services), -1, dtype=np.intp)
-    best: dict[int, tuple[bool, bool, int, str]] = {}
-    for i in own:
+    best: dict[int, tuple[bool, bool, int | None, str]] = {}
+    fit = seen.which(lambda what: rank(what) is not None and not what.is_host) & (seen.peer < 0)
+    for i in np.flatnonzero(fit).tolist():
         place = rank(seen.meanings[i])
-        if place is None:
-            continue
         metric = seen.columns[i].metric
         order = (*closeness(seen, metric), place, metric)
         owner = int(seen.owner[i])
@@ -115,8 +114,8 @@ def _choose(seen: CaseView, own: list[int], rank: Callable[[Meaning], int | None
 
 def _seen_by_callers(seen: CaseView) -> Bools:
     found = np.zeros(len(seen.services), dtype=np.bool_)
-    client = [i for i, w in enumerate(seen.meanings) if w.family in ("latency", "errors") and w.side != "server"]
-    found[[int(seen.peer[i]) for i in client if seen.peer[i] >= 0]] = True
+    client = seen.places(lambda what: what.family in ("latency", "errors") and what.side != "server")
+    found[seen.peer[client][seen.peer[client] >= 0]] = True
     return found
 
 

@@ -37,7 +37,8 @@ def joined(seen: CaseView, rows: F64, chosen: Places, how: Callable[..., F64]) -
 
 
 def _siblings(seen: CaseView, chosen: Places) -> dict[int, list[int]]:
-    if all(base(metric) == metric for metric in {column.metric for column in seen.columns}):
+    distinct = np.unique(seen.kind, return_index=True)[1]
+    if all(base(metric) == metric for metric in {seen.columns[i].metric for i in distinct}):
         return {}
     wanted = {
         (owner, base(seen.columns[int(i)].metric))

@@ -49,13 +49,13 @@ def lost_share(known: Facts) -> tuple[F64, F64]:
     seen, size = known.seen, len(known.seen.services)
     before = np.mean(np.isfinite(seen.normal), axis=0)
     after = np.sum(np.isfinite(seen.abnormal), axis=0)
-    request = np.array([what.family in _REQUEST_FAMILIES for what in seen.meanings], dtype=np.bool_)
+    request = seen.which(lambda what: what.family in _REQUEST_FAMILIES)
     usual = (
         (before >= np.where(request, _USUAL_REQUESTS, _USUAL))
         & (before * len(seen.abnormal) >= _EXPECTED)
         & (seen.peer < 0)
     )
-    usual &= np.array([not what.is_host for what in seen.meanings], dtype=np.bool_)
+    usual &= seen.which(lambda what: not what.is_host)
     shares, counts = [], []
     for chosen in (usual & ~request, usual & request):
         counts.append(np.bincount(seen.owner[chosen], minlength=size).astype(np.float64))
@@ -69,8 +69,8 @@ def felt_by_callers(known: Facts) -> F64:
     """How much somebody who calls the service suffers, (s,) in [0, 1]."""
     seen = known.seen
     hurt = np.maximum(gate(known.errors.z_up), gate(known.latency.z_up))
-    for i, what in enumerate(seen.meanings):
-        if seen.peer[i] >= 0 and what.family in ("errors", "latency"):
+    for i in seen.places(lambda what: what.family in ("errors", "latency")):
+        if seen.peer[i] >= 0:
             hurt[seen.owner[i]] = max(hurt[seen.owner[i]], float(gate(known.bad[i : i + 1])[0]))
     felt = np.zeros(len(hurt))
     np.maximum.at(felt, seen.callees, hurt[seen.callers])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,8 +29,11 @@ class CaseView:
     services : s names, sorted: the graph's, the columns', the symptom's, and the machines these are placed on
     symptom : place of the symptom's service in `services`
     columns, meanings : the columns kept (of known shape), sorted, and what their names say
+    order : (n,) place of each column in the case's own columns
+    kind, kinds : (n,) which of the distinct meanings each column has, and these
     owner, peer : (n,) places of a column's service and of its peer (-1 = none)
-    normal, abnormal : (t, n), (a, n) rows in order of time; infinities are missing
+    rows : (t + a, n) normal rows in order of time, then the abnormal ones; infinities are missing; not to be written
+    normal, abnormal : (t, n), (a, n) the two parts of `rows`
     moved : deviations of the columns
     callers, callees : (e,) ends of the graph's edges, without self calls
     reachable : (s,) whether the symptom depends on it, itself included
@@ -41,8 +44,12 @@ class CaseView:
     symptom: int
     columns: tuple[Column, ...]
     meanings: tuple[Meaning, ...]
+    order: Places
+    kind: Places
+    kinds: tuple[Meaning, ...]
     owner: Places
     peer: Places
+    rows: F64
     normal: F64
     abnormal: F64
     moved: Deviation
@@ -61,6 +68,14 @@ class CaseView:
         both = np.isfinite(self.normal).any(axis=0) & np.isfinite(self.abnormal).any(axis=0)
         return not bool(both.any())
 
+    def which(self, fits: Callable[[Meaning], bool]) -> Bools:
+        """Columns whose meaning fits, (n,); asked once per distinct meaning, of which there are few."""
+        return np.array([fits(what) for what in self.kinds], dtype=np.bool_)[self.kind]
+
+    def places(self, fits: Callable[[Meaning], bool]) -> Places:
+        """Places of the columns whose meaning fits."""
+        return np.flatnonzero(self.which(fits))
+
     def place(self, service: str) -> int:
         """Place of a known service."""
         return self.services.index(service)
@@ -76,20 +91,25 @@ def view(case: Case) -> CaseView:
     at = {service: place for place, service in enumerate(services)}
     normal_rows, abnormal_rows = _rows(case)
     values = _finite(case.values if order == list(range(len(order))) else case.values[:, order])
-    normal, abnormal = values[normal_rows], values[abnormal_rows]
+    rows = _taken(values, np.concatenate([normal_rows, abnormal_rows]))
+    normal, abnormal = rows[: len(normal_rows)], rows[len(normal_rows) :]
     ends = _ends(case.graph, at)
-    meanings = tuple(meaning(column.metric, bool(column.peer)) for column in columns)
+    kind, kinds = _kinds(columns)
     return CaseView(
         case=case,
         services=services,
         symptom=at[case.symptom.service],
         columns=columns,
-        meanings=meanings,
+        meanings=tuple(kinds[k] for k in kind.tolist()),
+        order=np.array(order, dtype=np.intp),
+        kind=kind,
+        kinds=kinds,
         owner=np.array([at[c.service] for c in columns], dtype=np.intp),
         peer=np.array([at[c.peer] if c.peer else -1 for c in columns], dtype=np.intp),
+        rows=rows,
         normal=normal,
         abnormal=abnormal,
-        moved=deviation(normal, abnormal, _floors(meanings, normal)),
+        moved=deviation(normal, abnormal, _floors(kind, kinds, normal)),
         callers=ends[:, 0],
         callees=ends[:, 1],
         reachable=reach(len(services), ends[:, 0], ends[:, 1], at[case.symptom.service]),
@@ -128,8 +148,10 @@ def reach(count: int, tails: Places, heads: Places, start: int) -> Bools:
 
 def _finite(values: F64) -> F64:
     """The same with infinities missing and nothing beyond what can be measured."""
-    largest = float(np.max(np.abs(values), initial=0.0, where=~np.isnan(values)))
-    if largest <= _HUGE:
+    with np.errstate(invalid="ignore"):
+        largest = np.fmax.reduce(values, axis=None, initial=0.0)
+        smallest = np.fmin.reduce(values, axis=None, initial=0.0)
+    if largest <= _HUGE and smallest >= -_HUGE:
         return values
     return np.clip(np.where(np.isfinite(values), values, np.nan), -_HUGE, _HUGE)
 
@@ -158,11 +180,25 @@ def _rows(case: Case) -> tuple[Places, Places]:
     return order[normal], order[chosen]
 
 
-def _floors(meanings: tuple[Meaning, ...], normal: F64) -> F64:
+def _kinds(columns: tuple[Column, ...]) -> tuple[Places, tuple[Meaning, ...]]:
+    """Which of the distinct meanings each column has, (n,), and these; large systems have few."""
+    number: dict[tuple[str, bool], int] = {}
+    kind = [number.setdefault((column.metric, bool(column.peer)), len(number)) for column in columns]
+    return np.array(kind, dtype=np.intp), tuple(meaning(*name) for name in number)
+
+
+def _taken(values: F64, rows: Places) -> F64:
+    """The rows, without copying them where they stand together already."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return values[rows[0] : rows[0] + len(rows)]
+    return values[rows]
+
+
+def _floors(kind: Places, kinds: tuple[Meaning, ...], normal: F64) -> F64:
     """Deviations nobody cares about: 0.3 % errors (measured), one logged error."""
-    floors = np.zeros(len(meanings))
-    ratios = [place for place, what in enumerate(meanings) if what.family in ("errors", "availability")]
-    counts = [place for place, what in enumerate(meanings) if what.family in ("log errors", "logs", "restarts")]
+    families = np.array([what.family for what in kinds], dtype="U16")[kind] if kinds else np.zeros(0, dtype="U16")
+    floors = np.zeros(len(kind))
+    ratios = np.isin(families, ["errors", "availability"])
     floors[ratios] = np.where(quantile(normal[:, ratios], 0.5) > 1.5, 0.3, 0.003)
-    floors[counts] = 1.0
+    floors[np.isin(families, ["log errors", "logs", "restarts"])] = 1.0
     return floors

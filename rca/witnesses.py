@@ -76,8 +76,7 @@ def own_time(known: Facts) -> Opinion:
     own = known.own_latency
     z = np.nan_to_num(np.minimum(known.latency.z_up, own.z))
     column = known.series.latency_column
-    alone = np.array([i for i, what in enumerate(known.seen.meanings) if what.is_own and what.family == "latency"])
-    measured = joined(known.seen, alone.astype(np.intp), known.bad)
+    measured = joined(known.seen, known.seen.places(lambda w: w.is_own and w.family == "latency"), known.bad)
     # What is measured need not be computed: a difference of coarse percentiles is the noisier of the two.
     column = np.where(measured.column >= 0, measured.column, column)
     told = _direct("own latency", known, np.where(measured.column >= 0, measured.z, z), column)
@@ -95,9 +94,9 @@ def own_error_scales(known: Facts) -> tuple[F64, Places]:
     """Deviation of each service's own errors, (s,), and the column that shows it."""
     seen, z = known.seen, np.nan_to_num(known.errors.z_up)
     column = known.series.errors_column.copy()
-    for i, what in enumerate(seen.meanings):
+    for i in seen.places(lambda what: what.family == "errors"):
         callee = seen.peer[i]
-        if callee >= 0 and what.family == "errors" and np.nan_to_num(known.bad[i]) > z[callee]:
+        if callee >= 0 and np.nan_to_num(known.bad[i]) > z[callee]:
             z[callee], column[callee] = known.bad[i], i
     explained = np.zeros(len(z))
     np.maximum.at(explained, seen.callers, z[seen.callees])
