@@ -178,7 +178,7 @@ def _sureness(item: Labelled) -> tuple[float, float, bool]:
 def ablation_rows(sets: Sets) -> list[Row]:
     """AC@1 of every system with one piece of evidence left out."""
     rows = []
-    for without in ("", *WITNESSES, *ADVOCATES, "change"):
+    for without in ("", *WITNESSES, *ADVOCATES, "co-location", "second cause", "change"):
         ranker = FusedRanker(frozenset({without}))
         found = [f"{name} {measured(ranker, items)[0]:.2f}" for name, items in sets.items()]
         rows.append(Row(f"AC@1 without {without or 'nothing'}", ", ".join(found)))
@@ -225,6 +225,24 @@ def _chosen(kinds: Sequence[str], score: Callable[[Mapping[str, float]], float])
     return factors
 
 
+def pair_rows(items: Sequence[Labelled]) -> list[Row]:
+    """Two faults at once in services that do not call each other, and single faults that are told as two."""
+    kinds = ("slow code", "failing code", "cpu hog", "network delay", "crash", "certificate expired", "queue backlog")
+    drawn = [simulate(one, seed, also=other) for one in kinds for other in kinds for seed in range(3)]
+    ranked = [(FusedRanker().rank(i.case), {i.service, i.second}) for i in drawn if i.second]
+    on_top = [r for r, both in ranked if {s.service for s in r.suspects[:2]} == both]
+    single = sum(_is_two(FusedRanker().rank(item.case)) for item in items)
+    return [
+        Row(f"simulated pairs, both on top ({len(ranked)})", len(on_top) / len(ranked)),
+        Row("simulated pairs on top that are told as two causes", sum(map(_is_two, on_top)) / len(on_top)),
+        Row(f"single faults told as two causes (of {len(items)})", single),
+    ]
+
+
+def _is_two(ranking: Ranking) -> bool:
+    return any("two independent causes" in note for note in ranking.notes)
+
+
 def speed_rows(sets: Sets) -> list[Row]:
     """Processor time of one ranking."""
     ranker, rows = FusedRanker(), []
@@ -259,7 +277,14 @@ def main() -> None:
     items = simulated()
     every: dict[str, Sequence[Labelled]] = {**public, SIMULATED: items}
     rows = [*accuracy_rows(public), *simulated_rows(items), *left_out_rows(every), *spoilt_rows(public)]
-    rows += [*calm_rows(every), *confidence_rows(every), *speed_rows(public), *peer_rows(public), *ablation_rows(every)]
+    rows += [
+        *calm_rows(every),
+        *confidence_rows(every),
+        *pair_rows([item for part in every.values() for item in part]),
+        *speed_rows(public),
+        *peer_rows(public),
+        *ablation_rows(every),
+    ]
     publish("rca", rows)
 
 
