@@ -93,7 +93,7 @@ def score(
     page_budget: Annotated[float, typer.Option(help="False pages per series and 30 days.")] = 1.0,
 ) -> None:
     """Score series: rarity, expected band and pages, strictly causal."""
-    from aiops.commands.library import score_file
+    from aiops.commands.files import score_file
 
     score_file(source, output, joint=joint, page_budget=page_budget)
 
@@ -104,7 +104,7 @@ def rank(
     output: Annotated[Path | None, typer.Option(help="File for the JSON lines; default: standard output.")] = None,
 ) -> None:
     """Rank the services of each case folder by how likely they are the cause."""
-    from aiops.commands.library import rank_cases
+    from aiops.commands.files import rank_cases
 
     rank_cases(cases, output)
 
