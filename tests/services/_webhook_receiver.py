@@ -28,7 +28,11 @@ class WebhookReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                size = int(self.headers["Content-Length"])
+                text = self.rfile.read(size)
+                if len(text) < size:
+                    return  # the sender was killed meanwhile: nobody was told
+                body = json.loads(text)
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.taken.append(Taken(time.monotonic(), headers, body))
                 self.send_response(200)
