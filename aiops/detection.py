@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,48 +17,24 @@ from numpy.typing import NDArray
 from aiops._accepted import Accepted, AcceptedLevels, accepted_of
 from aiops._active import Active, Start, View, Watched
 from aiops._changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
+from aiops._detection_rules import DetectionRules
+from aiops._ensemble import Ensemble, Said, part_of, prefixed
 from aiops._explain import NO_BAND, Band, explained
 from aiops._limits import Limits
-from aiops._maintenance import Window, borders, why
-from aiops._presence import GAP_MS, Presence
+from aiops._maintenance import borders, why
 from aiops._told import Told
-from aiops._track import Row, Track, TrackRules, Went, anomaly_of, matters, pages, way
-from aiops.model import F64, I64, Anomaly, Block, Bools
+from aiops._track import Row, Track, Went, anomaly_of, matters, pages, way
+from aiops.model import F64, I64, Anomaly, Block
 from aiops.series import SeriesTable
 from aiops.words import quantity
-from detectors.absence import Absence
-from detectors.bank import Bank
-from detectors.rarity import level_rarity, rarity_threshold
-from detectors.season import Forgiven, Season
+from detectors.rarity import rarity_threshold
+from detectors.season import Forgiven
+
+__all__ = ["Detection", "DetectionRules"]
 
 log = logging.getLogger(__name__)
 
 ABSENCE_SURPRISE = 3.0  # chosen: a gap that long happens to this series once in a thousand samples
-BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, the source is gone
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionRules:
-    """Thresholds of a shard.
-
-    Parameters
-    ----------
-    page_budget_per_30d : false pages per paging series and 30 days
-    evidence_budget_per_30d : the same for signals that only explain
-    track : when a deviation is told and when it ends
-    utc_offset_s : local time minus UTC, by whose clock patterns recur
-    watch_change_s : how long a service is watched closely after a change
-    settle_s : how long a series is only learnt after it appeared, or came back after an hour
-    maintenance : when services are worked on: nothing is learnt of them and nothing told
-    """
-
-    page_budget_per_30d: float = 1.0
-    evidence_budget_per_30d: float = 8.0
-    track: TrackRules = field(default_factory=TrackRules)
-    utc_offset_s: float = 0.0
-    watch_change_s: float = 1800.0
-    settle_s: float = 600.0
-    maintenance: tuple[Window, ...] = ()
 
 
 class Detection:
@@ -78,9 +54,6 @@ class Detection:
     def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
         self.table = table
         self.rules = rules or DetectionRules()
-        self.bank = Bank(0, step_s)
-        self.absence = Absence(0)
-        self.season = Season(0, step_s, self.rules.utc_offset_s)
         self.forgiven = 0
         self.view: View | None = None
         self.blind = False
@@ -88,9 +61,9 @@ class Detection:
         self.last_ms = -(2**62)
         budgets = self.rules.page_budget_per_30d, self.rules.evidence_budget_per_30d
         self._limits = Limits(table, *(rarity_threshold(budget / 30) for budget in budgets))
+        self.ensemble = Ensemble(step_s, self.rules, self._limits)
         self._tracks: dict[int, Track] = {}
         self._told = Told()
-        self._presence = Presence()
         self._borders_ms = borders(self.rules.maintenance)
         self._changes = Changes(self.rules.watch_change_s)
         self._accepted = AcceptedLevels()
@@ -145,7 +118,7 @@ class Detection:
         if one is None or column is None:
             return None
         track, replaced = self._accepted.undo(one, self.last_ms)
-        self.bank.take_back(np.array([column]), replaced)
+        self.ensemble.bank.take_back(np.array([column]), replaced)
         self._tracks.setdefault(column, replace(track, column=column))
         self.is_unsaved = True
         log.info("accepted level taken back id=%s series=%s", one.id, one.series)
@@ -182,21 +155,17 @@ class Detection:
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
-        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
-        parts |= {"told": self._told.to_arrays(), "accepted": self._accepted.to_arrays()}
-        parts |= {"presence": self._presence.to_arrays()}
+        state = self.ensemble.snapshot()
+        state |= prefixed({"told": self._told.to_arrays(), "accepted": self._accepted.to_arrays()})
         self._told.saved()
         self.is_unsaved = False
-        state: dict[str, NDArray[np.generic]] = {f"{p}.{k}": v for p, s in parts.items() for k, v in s.items()}
         return state | {"last_ms": np.array([self.last_ms])}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Take up a snapshot. Raises ValueError, KeyError or StoreError when its layout is not ours."""
-        for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
-            part.restore(_part(state, name))
-        self._told.from_arrays(_part(state, "told"))
-        self._accepted.from_arrays(_part(state, "accepted"))
-        self._presence.from_arrays(_part(state, "presence"))
+        self.ensemble.restore(state)
+        self._told.from_arrays(part_of(state, "told"))
+        self._accepted.from_arrays(part_of(state, "accepted"))
         self.last_ms = int(state["last_ms"][0])
 
     # -- inside
@@ -205,10 +174,7 @@ class Detection:
         """The block as rows over all columns of the bank; rows that are not new are left out."""
         fresh, n = block.times > self.last_ms, len(self.table)
         if n > len(self._limits.usual):
-            self.bank.grow(n)
-            self.absence.grow(n)
-            self.season.grow(n)
-            self._presence.grow(n)
+            self.ensemble.grow(n)
             self._limits.grow(n)
         values = block.values[fresh]
         if len(block.ids) != n or not np.array_equal(block.ids, np.arange(n)):
@@ -238,7 +204,7 @@ class Detection:
         return [(t, t.shift) for t in self._tracks.values() if t.shift is not None and not t.shift.is_decided]
 
     def _learn(self, times: I64, values: F64) -> None:
-        rarity, _, _ = self._score(times, values)
+        rarity = self._score(times, values).rarity
         for i, column in np.argwhere(rarity >= self._eased(times)):
             row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
             went = self._deviates(int(i), int(column), row)
@@ -246,7 +212,8 @@ class Detection:
                 self._recurs(int(i), int(column), row, went)
 
     def _feed(self, times: I64, values: F64) -> Iterator[Anomaly]:
-        rarity, surprise, missing = self._score(times, values)
+        said = self._score(times, values)
+        rarity, missing, surprise = said.rarity, said.missing, said.verdicts.surprise
         hot = np.flatnonzero(np.nanmax(rarity, axis=0, initial=-np.inf) >= self._eased(times))
         gone = np.flatnonzero(np.nanmax(missing, axis=0, initial=-np.inf) >= ABSENCE_SURPRISE)
         for column in sorted({*hot.tolist(), *gone.tolist(), *self._tracks}):
@@ -283,51 +250,21 @@ class Detection:
         words = f"accepted after the {named(shift.kind)}: {level} is the new normal"
         anomaly = self._anomaly(track, now_ms, now_ms, why=words)
         one = accepted_of(anomaly, shift, now_ms)
-        self._accepted.add(one, track, self.bank.accept(np.array([track.column])))
+        self._accepted.add(one, track, self.ensemble.bank.accept(np.array([track.column])))
         del self._tracks[track.column]
         self.is_unsaved = True
         log.info("level accepted id=%s series=%s change=%s", one.id, one.series, one.change)
         return anomaly
 
-    def _score(self, times: I64, values: F64) -> tuple[F64, F64, F64]:
-        frozen = self._frozen(int(times[0]))
-        self._verdicts = verdicts = self.bank.update(times, values, frozen)
-        rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
-        self._usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
-        young, rows = self._presence.unsettled(times, values, self.rules.settle_s)
-        for scores in (rarity, missing):
-            scores[:, young] = np.where(rows, np.nan, scores[:, young])
-            scores[:, frozen] = np.nan
-        self._presence.update(times, values)
-        self._see(values, missing, frozen)
-        self.last_ms = int(times[-1])
-        self.view = View(self.last_ms, rarity[-1], verdicts.expected[-1], verdicts.lower[-1], verdicts.upper[-1])
-        return rarity, verdicts.surprise, missing
-
-    def _see(self, values: F64, missing: F64, frozen: Bools) -> None:
-        """Rows in which nearly all known series are missing say that the source is gone, not the services."""
-        is_missing = np.isnan(values)
-        known = np.isfinite(missing).any(axis=0) | ~(is_missing.all(axis=0) | frozen)
-        blind = (is_missing[:, known].sum(axis=1) > BLIND_SHARE * known.sum()) & known.any()
-        missing[blind] = np.nan
-        self.blind = bool(blind[-1])
-
-    def _frozen(self, now_ms: int) -> Bools:
-        """Columns of services that are worked on."""
-        frozen = np.zeros(len(self.bank), np.bool_)
-        for window in self.rules.maintenance:
-            if window.holds(now_ms):
-                columns = [c for s in window.services for c in self._limits.columns(s)]
-                frozen[columns if window.services else slice(None)] = True
-        return frozen
-
-    def _absent(self, times: I64, values: F64, frozen: Bools) -> F64:
-        """Surprise of missing values; what goes missing in maintenance leaves no trace."""
-        since_ms = min((w.start_ms for w in self.rules.maintenance if w.holds(int(times[0]))), default=0)
-        excused = frozen & (self._presence.seen_ms >= since_ms - GAP_MS)
-        if excused.any():
-            values = np.where(excused & np.isnan(values), 0.0, values)
-        return self.absence.update(times, values).surprise
+    def _score(self, times: I64, values: F64) -> Said:
+        self._said = said = self.ensemble.update(times, values)
+        self.last_ms, self.blind = int(times[-1]), self.ensemble.blind
+        self.view = View(
+            self.last_ms,
+            said.rarity[-1],
+            *(row[-1] for row in (said.verdicts.expected, said.verdicts.lower, said.verdicts.upper)),
+        )
+        return said
 
     def _follow(self, column: int, rows: Iterator[Row], missing: F64) -> Iterator[Anomaly]:
         signal = self.table.signal(column)
@@ -342,8 +279,8 @@ class Detection:
             if news == "opened":
                 track.earlier_ms = self._told.note(column, track.started_ms)
             if news in ("opened", "updated", "closed"):
-                usual = self._usual.lower[i, column], self._usual.upper[i, column]
-                yield self._anomaly(track, row.time_ms, track.ended_ms() if news == "closed" else None, usual)
+                ended_ms = track.ended_ms() if news == "closed" else None
+                yield self._anomaly(track, row.time_ms, ended_ms, self._said.usual_band(i, column))
             if news in ("closed", "dropped"):
                 del self._tracks[column]
 
@@ -360,9 +297,9 @@ class Detection:
             return None
         quick = bool(row.rarity >= self._limits.usual[column] + 1.0)
         # The bank knows its parts' words of its latest row only: of an earlier one nothing is said rather than guessed.
-        heard = self.bank.spoke(column) if i == len(self._verdicts.rarity) - 1 else {}
+        heard = self.ensemble.bank.spoke(column) if i == len(self._said.rarity) - 1 else {}
         spoke = tuple(sorted(heard.items(), key=lambda kv: (-kv[1], kv[0])))
-        track = Track(column, went, row.time_ms, *self._band(i, column), quick, detectors=spoke)
+        track = Track(column, went, row.time_ms, *self._said.band(i, column), quick, detectors=spoke)
         change = self._changes.at(self.table.key(column).service, row.time_ms)
         track.shift = self._shift(track, change) if change else None
         return track
@@ -371,22 +308,19 @@ class Detection:
         now_ms = max(track.started_ms, self.last_ms) if track.rows else track.started_ms
         return shift_after(change, track.started_ms, now_ms, pages=self.table.signal(track.column).pages)
 
-    def _band(self, i: int, column: int) -> tuple[float, float, float]:
-        v = self._verdicts
-        return float(v.expected[i, column]), float(v.lower[i, column]), float(v.upper[i, column])
-
     def _deviates(self, i: int, column: int, row: Row) -> Went | None:
         """The bad way in which a row is rarer than its budget by an amount that matters, or None."""
         watched = len(self._changes) and self._changes.at(self.table.key(column).service, row.time_ms)
         if not row.rarity >= self._limits.usual[column] - (EASE if watched else 0.0):
             return None
-        signal, (expected, lower, upper) = self.table.signal(column), self._band(i, column)
+        signal, (expected, lower, upper) = self.table.signal(column), self._said.band(i, column)
         went = way(row.value, lower, upper, signal)
         return went if matters(row.value, expected, signal) else None
 
     def _recurs(self, i: int, column: int, row: Row, went: Went) -> Forgiven:
-        inside = bool(self._usual.lower[i, column] <= row.value <= self._usual.upper[i, column])
-        return self.season.forgives(column, row.time_ms, up=went == "up", inside=inside)
+        lower, upper = self._said.usual_band(i, column)
+        inside = lower <= row.value <= upper
+        return self.ensemble.season.forgives(column, row.time_ms, up=went == "up", inside=inside)
 
     def _anomaly(
         self, track: Track, now_ms: int, ended_ms: int | None, usual: Band = NO_BAND, why: str = ""
@@ -394,7 +328,3 @@ class Detection:
         key, signal = self.table.key(track.column), self.table.signal(track.column)
         anomaly = anomaly_of(track, key, signal, now_ms, ended_ms)
         return explained(anomaly, track, usual=usual, ended=why)
-
-
-def _part(state: dict[str, NDArray[np.generic]], name: str) -> dict[str, NDArray[np.generic]]:
-    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}

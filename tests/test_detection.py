@@ -296,7 +296,7 @@ def test_a_wide_range_is_said_as_a_range():
 def test_weekends_are_those_of_the_local_clock(offset_h):
     detection = watch(utc_offset_s=3600.0 * offset_h)
     detection.feed(minutes(quiet_values(DAY, [0.2])))
-    assert (detection.season.snapshot()["days"][0, 1] > 0.0) == (offset_h < 0)
+    assert (detection.ensemble.season.snapshot()["days"][0, 1] > 0.0) == (offset_h < 0)
 
 
 def test_an_outage_of_the_source_inside_a_block_raises_no_absences():

@@ -104,12 +104,12 @@ def test_maintenance_teaches_nothing():
     plain.feed(block(calm[:20]))
     worked.feed(block(broken()[:40]))
     unaware.feed(block(broken()[:40]))
-    expected = plain.bank.snapshot()
+    expected = plain.ensemble.bank.snapshot()
     for name in ("level", "scale", "pages", "rows_above"):
-        np.testing.assert_array_equal(worked.bank.snapshot()[name], expected[name])
-        assert not np.array_equal(unaware.bank.snapshot()[name], expected[name])
-    np.testing.assert_array_equal(worked.absence.snapshot()["gaps"], plain.absence.snapshot()["gaps"])
-    np.testing.assert_array_equal(worked.season.snapshot()["rows"], plain.season.snapshot()["rows"])
+        np.testing.assert_array_equal(worked.ensemble.bank.snapshot()[name], expected[name])
+        assert not np.array_equal(unaware.ensemble.bank.snapshot()[name], expected[name])
+    np.testing.assert_array_equal(worked.ensemble.absence.snapshot()["gaps"], plain.ensemble.absence.snapshot()["gaps"])
+    np.testing.assert_array_equal(worked.ensemble.season.snapshot()["rows"], plain.ensemble.season.snapshot()["rows"])
 
 
 def test_maintenance_in_history_teaches_nothing_either():
@@ -119,7 +119,7 @@ def test_maintenance_in_history_teaches_nothing_either():
     one, other = (detection_of(window(-500, -400), learnt=False) for _ in range(2))
     one.learn(block(values, -ROWS))
     other.learn(block(spoilt, -ROWS))
-    np.testing.assert_array_equal(one.bank.snapshot()["scale"], other.bank.snapshot()["scale"])
+    np.testing.assert_array_equal(one.ensemble.bank.snapshot()["scale"], other.ensemble.bank.snapshot()["scale"])
 
 
 def test_a_gap_goes_on_through_maintenance_unless_it_began_shortly_before():
@@ -128,7 +128,7 @@ def test_a_gap_goes_on_through_maintenance_unless_it_began_shortly_before():
     values[150:, 0] = np.nan
     detection = detection_of(window(200, 260))
     detection.feed(block(values))
-    assert detection.absence.snapshot()["gap"].tolist() == [40.0, 300.0, 0.0, 0.0]
+    assert detection.ensemble.absence.snapshot()["gap"].tolist() == [40.0, 300.0, 0.0, 0.0]
 
 
 def test_a_series_still_missing_after_maintenance_is_told_then():

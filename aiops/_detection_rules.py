@@ -1,0 +1,32 @@
+"""What a shard's detection is told to hold to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiops._maintenance import Window
+from aiops._track import TrackRules
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionRules:
+    """Thresholds of a shard.
+
+    Parameters
+    ----------
+    page_budget_per_30d : false pages per paging series and 30 days
+    evidence_budget_per_30d : the same for signals that only explain
+    track : when a deviation is told and when it ends
+    utc_offset_s : local time minus UTC, by whose clock patterns recur
+    watch_change_s : how long a service is watched closely after a change
+    settle_s : how long a series is only learnt after it appeared, or came back after an hour
+    maintenance : when services are worked on: nothing is learnt of them and nothing told
+    """
+
+    page_budget_per_30d: float = 1.0
+    evidence_budget_per_30d: float = 8.0
+    track: TrackRules = field(default_factory=TrackRules)
+    utc_offset_s: float = 0.0
+    watch_change_s: float = 1800.0
+    settle_s: float = 600.0
+    maintenance: tuple[Window, ...] = ()

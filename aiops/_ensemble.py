@@ -1,0 +1,139 @@
+"""All detectors of a shard, asked together: what they say of a stretch of rows, and their memory as one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops._detection_rules import DetectionRules
+from aiops._limits import Limits
+from aiops._presence import GAP_MS, Presence
+from aiops.model import F64, I64, Bools
+from detectors._base import Scores, Verdicts
+from detectors.absence import Absence
+from detectors.bank import Bank
+from detectors.rarity import level_rarity
+from detectors.season import Season
+
+BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, the source is gone
+
+State = dict[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the detectors say of some rows; all arrays (t, n), NaN = no opinion.
+
+    Parameters
+    ----------
+    rarity : of each row's level, NaN also where nothing may begin: start-up and maintenance
+    missing : surprise at a value that is not there, NaN in the same places and while the source is gone
+    verdicts, usual : what the bank and the season say, whether or not anything may begin
+    """
+
+    rarity: F64
+    missing: F64
+    verdicts: Verdicts
+    usual: Scores
+
+    def band(self, i: int, column: int) -> tuple[float, float, float]:
+        """Expected value and band of a row."""
+        v = self.verdicts
+        return float(v.expected[i, column]), float(v.lower[i, column]), float(v.upper[i, column])
+
+    def usual_band(self, i: int, column: int) -> tuple[float, float]:
+        """What is usual at this hour; NaN = the season does not know."""
+        return float(self.usual.lower[i, column]), float(self.usual.upper[i, column])
+
+
+class Ensemble:
+    """Bank, absence and season of one shard.
+
+    Parameters
+    ----------
+    step_s : distance of rows in seconds
+    limits : knows the columns of a service
+
+    Attributes
+    ----------
+    blind : nearly all series are missing at once in the latest row
+    """
+
+    def __init__(self, step_s: float, rules: DetectionRules, limits: Limits) -> None:
+        self.bank = Bank(0, step_s)
+        self.absence = Absence(0)
+        self.season = Season(0, step_s, rules.utc_offset_s)
+        self.blind = False
+        self._presence = Presence()
+        self._rules, self._limits = rules, limits
+
+    def grow(self, n: int) -> None:
+        """Make room for n columns."""
+        for part in (self.bank, self.absence, self.season, self._presence):
+            part.grow(n)
+
+    def update(self, times: I64, values: F64) -> Said:
+        """Score rows between which no maintenance begins or ends, then learn them."""
+        frozen = self._frozen(int(times[0]))
+        verdicts = self.bank.update(times, values, frozen)
+        rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
+        usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
+        young, rows = self._presence.unsettled(times, values, self._rules.settle_s)
+        for scores in (rarity, missing):
+            scores[:, young] = np.where(rows, np.nan, scores[:, young])
+            scores[:, frozen] = np.nan
+        self._presence.update(times, values)
+        self._see(values, missing, frozen)
+        return Said(rarity, missing, verdicts, usual)
+
+    def snapshot(self) -> State:
+        """All memories by name."""
+        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
+        return prefixed(parts | {"presence": self._presence.to_arrays()})
+
+    def restore(self, state: State) -> None:
+        """Take up a snapshot. Raises ValueError or KeyError when its layout is not ours."""
+        for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
+            part.restore(part_of(state, name))
+        self._presence.from_arrays(part_of(state, "presence"))
+
+    def _frozen(self, now_ms: int) -> Bools:
+        """Columns of services that are worked on."""
+        frozen = np.zeros(len(self.bank), np.bool_)
+        for window in self._rules.maintenance:
+            if window.holds(now_ms):
+                columns = [c for s in window.services for c in self._limits.columns(s)]
+                frozen[columns if window.services else slice(None)] = True
+        return frozen
+
+    def _absent(self, times: I64, values: F64, frozen: Bools) -> F64:
+        """Surprise of missing values; what goes missing in maintenance leaves no trace."""
+        since_ms = min((w.start_ms for w in self._rules.maintenance if w.holds(int(times[0]))), default=0)
+        excused = frozen & (self._presence.seen_ms >= since_ms - GAP_MS)
+        if excused.any():
+            values = np.where(excused & np.isnan(values), 0.0, values)
+        return self.absence.update(times, values).surprise
+
+    def _see(self, values: F64, missing: F64, frozen: Bools) -> None:
+        """Rows in which nearly all known series are missing say that the source is gone, not the services."""
+        is_missing = np.isnan(values)
+        known = np.isfinite(missing).any(axis=0) | ~(is_missing.all(axis=0) | frozen)
+        blind = (is_missing[:, known].sum(axis=1) > BLIND_SHARE * known.sum()) & known.any()
+        missing[blind] = np.nan
+        self.blind = bool(blind[-1])
+
+
+def prefixed(parts: dict[str, State]) -> State:
+    """The arrays of all parts in one, each behind the name of its part.
+
+    >>> sorted(prefixed({"bank": {"level": np.zeros(1)}, "season": {}}))
+    ['bank.level']
+    """
+    return {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
+
+
+def part_of(state: State, name: str) -> State:
+    """One part out of what `prefixed` gave."""
+    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}
