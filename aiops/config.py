@@ -73,6 +73,9 @@ class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0 = any free port")] = 8080
+    public_url: Annotated[
+        str, Meta(pattern="^(https?://.+)?$", description="address under which people reach the pages, for links")
+    ] = ""
     token_file: Annotated[str, Meta(description="file with a bearer token that API and receivers then ask for")] = ""
     grafana_secret_file: Annotated[str, Meta(description="file with Grafana's webhook HMAC secret")] = ""
     max_score_series: Annotated[int, Meta(ge=0, description="series shown as anomaly_score in /metrics")] = 1_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self
@@ -82,6 +82,28 @@ class Receiver:
                 await writer.drain()
         finally:
             writer.close()
+
+
+class MemoryReceipts:
+    """Receipts that last as long as this object: what a notifier in a test is given instead of a store."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str, str], str] = {}
+
+    def receipts(self, receiver: str, incident_id: str) -> dict[str, str]:
+        """What a receiver keeps of an incident, by name."""
+        return {name: value for (r, i, name), value in self.kept.items() if (r, i) == (receiver, incident_id)}
+
+    def receipts_named(self, receiver: str, name: str) -> dict[str, str]:
+        """What a receiver keeps under one name, by incident."""
+        return {i: value for (r, i, n), value in self.kept.items() if (r, n) == (receiver, name)}
+
+    def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
+        """Keep values beside those that are there; "" forgets one."""
+        for name, value in values.items():
+            self.kept[receiver, incident_id, name] = value
+            if not value:
+                del self.kept[receiver, incident_id, name]
 
 
 def example() -> Notification:

@@ -136,8 +136,20 @@ class Store(Protocol):
         """What nobody will be told, latest first."""
         ...
 
+    def receipts(self, receiver: str, incident_id: str) -> dict[str, str]:
+        """What a receiver keeps of an incident, by name."""
+        ...
+
+    def receipts_named(self, receiver: str, name: str) -> dict[str, str]:
+        """What a receiver keeps under one name, by incident."""
+        ...
+
+    def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
+        """Keep values beside those that are there; "" forgets one. They go when their incident does."""
+        ...
+
     def prune(self, before_ms: int) -> dict[str, int]:
-        """Forget what was resolved, done or dead before; how much of what."""
+        """Forget what was resolved, done or dead before, with its cases and receipts; how much of what."""
         ...
 
     def counts(self) -> dict[str, int]:

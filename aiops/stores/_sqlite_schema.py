@@ -7,10 +7,7 @@ from pathlib import Path
 
 from aiops.errors import StoreError
 
-VERSION = 1
-"""Kept in `PRAGMA user_version`."""
-
-TABLES = """
+_FIRST = """
 CREATE TABLE incidents (
     id TEXT PRIMARY KEY, status TEXT NOT NULL, services TEXT NOT NULL,
     started_ms INTEGER NOT NULL, resolved_ms INTEGER, body BLOB NOT NULL
@@ -33,6 +30,17 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_pending ON outbox (receiver, incident_id, number) WHERE state = 'pending';
 CREATE INDEX outbox_dead ON outbox (number) WHERE state = 'dead';
 """
+
+_RECEIPTS = """
+CREATE TABLE receipts (
+    receiver TEXT NOT NULL, incident_id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (receiver, incident_id, name)
+) WITHOUT ROWID;
+"""
+
+STEPS = (_FIRST, _RECEIPTS)
+"""Each brings a file of the version before it to the next one; the number of steps taken is `PRAGMA user_version`."""
+VERSION = len(STEPS)
 
 _MEANING = {
     sqlite3.SQLITE_FULL: "the disk is full: make room; nothing was written and it is tried again",
@@ -59,7 +67,7 @@ def primary_code(error: sqlite3.Error) -> int:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check the file and make the tables of a new one.
+    """Check the file, make the tables of a new one, and bring an older one up to date.
 
     Raises
     ------
@@ -67,14 +75,14 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if version == 0 and tables == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
-        return
-    if version != VERSION:
+    if version > VERSION or (version == 0 and tables > 0):
         raise StoreError(
             f"{path}: has schema version {version}, this program needs {VERSION}: run the version that wrote it, "
             "or move the file away to start with an empty store"
         )
-    fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if fault != "ok":
-        raise StoreError(f"{path}: {_MEANING[sqlite3.SQLITE_CORRUPT]} ({fault})")
+    if tables > 0:
+        fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if fault != "ok":
+            raise StoreError(f"{path}: {_MEANING[sqlite3.SQLITE_CORRUPT]} ({fault})")
+    if missing := "".join(STEPS[version:]):
+        connection.executescript(f"BEGIN IMMEDIATE; {missing} PRAGMA user_version = {VERSION}; COMMIT;")

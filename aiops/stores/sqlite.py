@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -220,10 +220,32 @@ class SqliteStore:
             (limit,),
         )
 
+    # -- receipts
+
+    def receipts(self, receiver: str, incident_id: str) -> dict[str, str]:
+        """What a receiver keeps of an incident, by name."""
+        query = "SELECT name, value FROM receipts WHERE receiver = ? AND incident_id = ?"
+        return dict(self._rows(query, (receiver, incident_id)))
+
+    def receipts_named(self, receiver: str, name: str) -> dict[str, str]:
+        """What a receiver keeps under one name, by incident."""
+        query = "SELECT incident_id, value FROM receipts WHERE receiver = ? AND name = ?"
+        return dict(self._rows(query, (receiver, name)))
+
+    def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
+        """Keep values beside those that are there; "" forgets one."""
+        with self._transaction() as write:
+            for name, value in values.items():
+                key = (receiver, incident_id, name)
+                if value:
+                    write.execute("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?)", (*key, value))
+                else:
+                    write.execute("DELETE FROM receipts WHERE receiver = ? AND incident_id = ? AND name = ?", key)
+
     # -- upkeep
 
     def prune(self, before_ms: int) -> dict[str, int]:
-        """Forget what was resolved, done or dead before, and cases nobody can ask for; how much of what."""
+        """Forget what was resolved, done or dead before, and what belongs to no incident; how much of what."""
         with self._transaction() as write:
             incidents = write.execute("DELETE FROM incidents WHERE resolved_ms < ?", (before_ms,)).rowcount
             notifications = write.execute(
@@ -234,7 +256,11 @@ class SqliteStore:
                 "DELETE FROM cases WHERE rowid <= (SELECT max(rowid) FROM cases) - 1000 "
                 "AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = incident_id)"
             ).rowcount
-            return {"incidents": incidents, "notifications": notifications, "cases": cases}
+            receipts = write.execute(
+                "DELETE FROM receipts WHERE incident_id != '' "
+                "AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = incident_id)"
+            ).rowcount
+            return {"incidents": incidents, "notifications": notifications, "cases": cases, "receipts": receipts}
 
     def counts(self) -> dict[str, int]:
         """Sizes for metrics: incidents, active, inbox, outbox, dead, bytes."""

@@ -10,6 +10,7 @@ from aiops.errors import Overloaded, StoreError
 from aiops.model import Event, Incident, Notification
 from aiops.stores import Cycle, Outgoing
 from aiops.stores import sqlite as module
+from aiops.stores._sqlite_schema import VERSION
 from aiops.stores.sqlite import SqliteStore
 
 INCIDENT = Incident("i1", "open", "cart: slow", "warning", 1000, 1000, 1000, services=("cart", "db"))
@@ -175,7 +176,7 @@ def test_prune_forgets_what_is_over_and_nothing_else(store):
         store.done(key)
     store.dead("dead", "no")
     store.commit(Cycle(cases={f"forming{n}": b"x" for n in range(1000)}))
-    assert store.prune(50) == {"incidents": 1, "notifications": 2, "cases": 5}
+    assert store.prune(50) == {"incidents": 1, "notifications": 2, "cases": 5, "receipts": 0}
     assert {i.id for i in store.incidents()} == {"new", "i1"}
     assert (store.case("new"), store.case("forming0"), store.case("gone0")) == (b"y", b"x", None)
     assert [row.notification.key for row in store.pending(0)] == ["waits"]
@@ -227,5 +228,5 @@ def test_commits_are_on_the_disk_when_they_return(store):
     assert store._writer.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
     assert store._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with sqlite3.connect(store.path) as other:
-        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert other.execute("PRAGMA user_version").fetchone() == (VERSION,)
     other.close()

@@ -15,6 +15,7 @@ import pytest
 from aiops.errors import Overloaded, StoreError
 from aiops.model import Event, Incident, Notification
 from aiops.stores import Cycle
+from aiops.stores._sqlite_schema import STEPS
 from aiops.stores.sqlite import SqliteStore
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "6"))
@@ -206,6 +207,19 @@ def test_a_file_of_another_version_or_program_is_refused(tmp_path):
             SqliteStore(path)
     with pytest.raises(StoreError, match="has schema version"):
         SqliteStore(path)
+
+
+def test_a_file_of_an_older_version_is_brought_up_to_date_with_what_it_holds(tmp_path):
+    path = tmp_path / "old.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript(STEPS[0])
+        old.executescript("PRAGMA user_version = 1; INSERT INTO positions VALUES ('prom', 7);")
+    old.close()
+    store = SqliteStore(path)
+    store.keep_receipts("chat", "i1", {"ts": "1"})
+    assert (store.positions(), store.receipts("chat", "i1")) == ({"prom": 7}, {"ts": "1"})
+    store.close()
+    SqliteStore(path).close()
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
