@@ -18,54 +18,28 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, field
 
+from aiops._config_receivers import ConsoleReceiver, Receiver, WebhookReceiver, receiver_files
+from aiops._config_sources import BasicAuth, PrometheusSettings, PushSettings, source_name
 from aiops.errors import ConfigError
 
-Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(gt=0, le=1)]
-
-
-class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """User and password of a Prometheus behind basic authentication."""
-
-    username: str
-    password_file: str
-
-
-class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Prometheus (or Thanos, Mimir, VictoriaMetrics) to pull from."""
-
-    url: Annotated[str, Meta(pattern="^https?://", description="base address, without /api/v1")]
-    name: Annotated[str, Meta(description="stable name of this source; default: host and port of the url")] = ""
-    step_s: Annotated[float, Meta(ge=1, le=3600, description="distance of the samples asked for, seconds")] = 30.0
-    lateness_steps: Annotated[int, Meta(ge=0, le=20, description="steps for which late data is waited for")] = 2
-    window_s: Annotated[float, Meta(ge=0, description="rate() window, seconds; 0 = max(60, 4 steps)")] = 0.0
-    history_days: Annotated[float, Meta(ge=0, le=90, description="how much is read back to learn from at start")] = 3.0
-    catch_up_hours: Annotated[float, Meta(ge=0, description="longest gap that is filled after a restart")] = 24.0
-    packs: Annotated[list[str] | Literal["auto"], Meta(description="signal packs; auto = those that match")] = "auto"
-    headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
-    tenant: Annotated[str, Meta(description="X-Scope-OrgID header")] = ""
-    bearer_token_file: Annotated[str, Meta(description="file with a bearer token, read at each start")] = ""
-    basic_auth: BasicAuth | None = None
-    ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
-    timeout_s: Annotated[float, Meta(gt=0, description="limit for one query, seconds")] = 30.0
-    max_points: Annotated[int, Meta(ge=10, description="points per series one range query may ask for")] = 11_000
-    concurrency: Annotated[int, Meta(ge=1, le=64, description="queries under way at once")] = 4
-
-
-class PushSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Samples that are pushed to us by remote_write."""
-
-    enabled: Annotated[bool, Meta(description="accept POST /api/v1/write")] = True
-    step_s: Annotated[float, Meta(ge=1, le=3600, description="distance of the ticks, seconds")] = 30.0
-    window_s: Annotated[float, Meta(ge=0, description="rate() window, seconds; 0 = max(60, 4 steps)")] = 0.0
-    lateness_s: Annotated[float, Meta(ge=0, description="how long a tick waits for late samples; 0 = one step")] = 0.0
-    idle_s: Annotated[float, Meta(gt=0, description="silence after which the wall clock closes ticks, seconds")] = 120.0
-    packs: Annotated[list[str] | Literal["auto"], Meta(description="signal packs; auto = all")] = "auto"
-    max_raw_series: Annotated[int, Meta(ge=1, description="raw series kept; more are dropped and counted")] = 200_000
-    max_pending_samples: Annotated[int, Meta(ge=1, description="samples waiting; beyond it senders get 503")] = (
-        5_000_000
-    )
-    max_body_bytes: Annotated[int, Meta(ge=1024, description="largest compressed request body")] = 16 * 2**20
+__all__ = [
+    "BasicAuth",
+    "ConsoleReceiver",
+    "DetectionSettings",
+    "GraphSettings",
+    "Limits",
+    "ListenSettings",
+    "MaintenanceSettings",
+    "PrometheusSettings",
+    "PushSettings",
+    "Settings",
+    "StoreSettings",
+    "TriageSettings",
+    "WebhookReceiver",
+    "load",
+    "parse",
+    "source_name",
+]
 
 
 class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,22 +97,6 @@ class GraphSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max_age_s: Annotated[float, Meta(gt=0, description="an edge not seen for this long is forgotten")] = 3600.0
 
 
-class ConsoleNotifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
-    """Incidents as text blocks on standard output."""
-
-    name: str = "console"
-
-
-class WebhookNotifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
-    """Incidents as JSON, POSTed to an address."""
-
-    url: Annotated[str, Meta(pattern="^https?://")]
-    name: str = "webhook"
-    headers: dict[str, str] = field(default_factory=dict)
-    token_file: Annotated[str, Meta(description="file with a bearer token for the receiver")] = ""
-    timeout_s: Positive = 10.0
-
-
 class MaintenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A time in which services are worked on: nothing is learnt of them, no anomaly begins, their alerts are muted."""
 
@@ -173,7 +131,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     detection: DetectionSettings = DetectionSettings()
     triage: TriageSettings = TriageSettings()
     graph: GraphSettings = GraphSettings()
-    notifiers: list[ConsoleNotifier | WebhookNotifier] = field(default_factory=lambda: [ConsoleNotifier()])
+    notifiers: list[Receiver] = field(default_factory=lambda: [ConsoleReceiver()])
     maintenance: list[MaintenanceSettings] = field(default_factory=list)
     store: StoreSettings = StoreSettings()
     limits: Limits = Limits()
@@ -248,7 +206,7 @@ def _check_files(settings: Settings, where: str, beside: Path) -> None:
         if one.basic_auth and one.bearer_token_file:
             raise ConfigError(where, f"prometheus[{i}]", "basic_auth and bearer_token_file exclude each other")
     for i, receiver in enumerate(settings.notifiers):
-        files[f"notifiers[{i}].token_file"] = getattr(receiver, "token_file", "")
+        files |= {f"notifiers[{i}].{key}": name for key, name in receiver_files(receiver).items()}
     for key, name in files.items():
         if name and not (beside / name).is_file():
             raise ConfigError(where, key, f"names a file that is missing: {name}")
@@ -283,8 +241,3 @@ def _check_maintenance(settings: Settings, where: str) -> None:
             raise ConfigError(where, f"maintenance[{i}]", "must have either `services` or `all: true`")
         if "" in one.services:
             raise ConfigError(where, f"maintenance[{i}].services", "must not have empty names")
-
-
-def source_name(one: PrometheusSettings) -> str:
-    """The name under which a source's position is stored."""
-    return one.name or one.url.split("://", 1)[1].rstrip("/")

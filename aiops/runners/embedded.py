@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal
 
 from aiops.delivery import Delivery
 from aiops.errors import AiopsError, StoreError
@@ -21,40 +20,22 @@ from aiops.graphs.merged import GraphKeeper
 from aiops.model import Event, Incident, Notification
 from aiops.pipeline import Act, Pipeline, Shard, pieces
 from aiops.runners._clock import EventClock
+from aiops.runners._pace import Pace
+from aiops.runners._ranking import RankFunction, RankingTasks
 from aiops.runners._report import Reporter
 from aiops.runners._saved import Saver
+from aiops.runners._tasks import cancelled, until
 from aiops.sources import Batch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Rank, Ranked, Send
-from rca import Case, Ranking, ServiceGraph
+from rca import Case, ServiceGraph
 
 log = logging.getLogger(__name__)
 
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 FIRST_GRAPH_S = 10.0  # chosen: most graphs come within one second; until then events wait in the inbox
 SPEAK_OF_NOW = frozenset({"alertmanager", "grafana"})  # what they send fires as they send it, whenever it began
-
-RankFunction = Callable[[Case], Ranking]
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often things are done that nothing else sets off. Seconds, all chosen.
-
-    Parameters
-    ----------
-    tick_s : time passes this often when nothing comes
-    report_s : counts of other parts reach the metrics; below any scrape interval
-    source_s : wait before a source that failed is asked again
-    store_s, longest_store_s : first and longest wait before a failed commit is tried again
-    """
-
-    tick_s: float = 1.0
-    report_s: float = 2.0
-    source_s: float = 60.0
-    store_s: float = 0.5
-    longest_store_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +90,6 @@ class Embedded:
         self.clock = clock
         self._delivery = delivery
         self._graphs = graphs
-        self._rank = rank
         self._telemetry = telemetry
         self._health = health
         self._notify_max_age_s = notify_max_age_s
@@ -118,8 +98,7 @@ class Embedded:
         self._queue: asyncio.Queue[_Arrived | Ranked | None] = asyncio.Queue(maxsize=4)
         self._outbox_filled = asyncio.Event()
         self._inbox_filled = True  # of the last run, perhaps
-        self._ranking: set[asyncio.Task[None]] = set()
-        self._one_ranker = asyncio.Semaphore(1)
+        self._ranking = RankingTasks(rank, failed=telemetry.ranking_failed)
         self._new_graph: ServiceGraph | None = None
         self._history_ms: int | None = None
         self._graph_read = asyncio.Event()
@@ -149,12 +128,12 @@ class Embedded:
         beside = [asyncio.create_task(part()) for part in besides]
         cycles = asyncio.create_task(self._cycles(stop))
         try:
-            await self._until(stop, [*tasks, *beside, cycles])
+            await until(stop, [*tasks, *beside, cycles])
         finally:
             stop.set()
             self.wake()
             self._graph_read.set()
-            faults = await self._end([*tasks, *self._ranking], [*beside, cycles])
+            faults = await self._end([*tasks, *self._ranking.tasks], [*beside, cycles])
         if faults:
             raise faults[0]
 
@@ -272,7 +251,7 @@ class Embedded:
 
         def act(action: Rank | Send, at_ms: int) -> None:
             if isinstance(action, Rank) and self.clock.wall_ms() - at_ms > CATCHING_UP_MS:
-                self.pipeline.answer(self._ranked(self._case(action, at_ms)), at_ms, act)
+                self.pipeline.answer(self._ranking.ranked(self._case(action, at_ms)), at_ms, act)
             else:
                 outcome.act(action, at_ms)
 
@@ -300,29 +279,12 @@ class Embedded:
 
     def _start_ranking(self, outcome: _Outcome) -> None:
         for action, now_ms in outcome.ranks:
-            task = asyncio.create_task(self._answer(self._case(action, now_ms)))
-            self._ranking.add(task)
-            task.add_done_callback(self._ranking.discard)
+            self._ranking.start(self._case(action, now_ms), self._queue.put)
 
     def _case(self, action: Rank, now_ms: int) -> Case:
         case = self.pipeline.case(action.incident, now_ms)
         self.saver.keep_case(case)
         return case
-
-    async def _answer(self, case: Case) -> None:
-        async with self._one_ranker:
-            ranked = await asyncio.to_thread(self._ranked, case)
-        await self._queue.put(ranked)
-
-    def _ranked(self, case: Case) -> Ranked:
-        try:
-            ranking = self._rank(case)
-        except Exception:
-            # A ranker that fails on one incident must not take the service with it: people are told without a cause.
-            log.exception("ranking failed incident=%s", case.name)
-            self._telemetry.ranking_failed()
-            ranking = Ranking(notes=("the ranker failed; see the log",))
-        return Ranked(case.name, ranking)
 
     async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
         cycle = self.saver.cycle(self.pipeline, outcome.sends, clock_ms=self._clock_ms())
@@ -366,28 +328,9 @@ class Embedded:
 
     # -- the end
 
-    @staticmethod
-    async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
-        """Wait for the stop, or for a task that fails; one that merely ends (a finite source) ends alone."""
-        stopping = asyncio.create_task(stop.wait())
-        left: set[asyncio.Task[None] | asyncio.Task[Literal[True]]] = {stopping, *tasks}
-        try:
-            while not stopping.done():
-                done, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-        finally:
-            stopping.cancel()
-
     async def _end(self, tasks: Sequence[asyncio.Task[None]], ending: Sequence[asyncio.Task[None]]) -> list[Exception]:
         """Stop the readers at once, let the cycle and the requests under way finish, then save a last time."""
-        left: set[asyncio.Task[None]] = {task for task in tasks if not task.done()}
-        while left:
-            # More than once: a wait that ends just as it is cancelled may lose the cancel (`wait_for` before 3.12).
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=self._pace.tick_s)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(tasks, again_s=self._pace.tick_s)
         ended = await asyncio.gather(*ending, return_exceptions=True)
         await self._delivery.close()
         faults = [fault for fault in ended if isinstance(fault, Exception)]

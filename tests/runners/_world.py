@@ -18,8 +18,9 @@ from aiops.model import Block, Event, Incident, Notification, SeriesKey, Signal
 from aiops.notifiers import Receipt
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._clock import EventClock
+from aiops.runners._pace import Pace
 from aiops.runners._saved import Saver
-from aiops.runners.embedded import Embedded, Pace
+from aiops.runners.embedded import Embedded
 from aiops.series import SeriesTable
 from aiops.sources import Batch, Source
 from aiops.stores import Cycle, Received

@@ -67,7 +67,7 @@ def test_live_data_is_ranked_beside_the_loop_and_told_with_its_cause(path):
     world = World(path, [feed], muted_after_s=600)
 
     def is_done(time_ms):
-        return world.store.positions().get("shop", 0) >= time_ms - STEP_MS and not world.runner._ranking
+        return world.store.positions().get("shop", 0) >= time_ms - STEP_MS and not world.runner._ranking.tasks
 
     async def live(time_ms):
         if time_ms > row_ms(719):
