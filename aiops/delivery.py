@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aiops.errors import Reject, Retry, StoreError
+from aiops.errors import NotYet, Reject, Retry, StoreError
 from aiops.notifiers import Notifier
 from aiops.stores import Outgoing, Store
 
@@ -142,6 +142,10 @@ class Delivery:
         notifier = self._notifiers.get(note.receiver)
         try:
             await self._send(notifier, row)
+        except NotYet as early:
+            # Only this one waits: the lane goes on with other incidents, and nothing has failed.
+            at_ms = max(early.at_ms, max(now_ms, self._clock()) + 1)
+            await asyncio.to_thread(store.retry_at, note.key, at_ms, early.reason)
         except Retry as error:
             await self._retry(row, error, max(now_ms, self._clock()))
         except Reject as error:
@@ -162,7 +166,7 @@ class Delivery:
                 await notifier.send(row.notification)
         except TimeoutError as error:
             raise Retry(f"no answer within {self._rules.timeout_s:g} s") from error
-        except (Retry, Reject, StoreError):
+        except (NotYet, Retry, Reject, StoreError):
             raise
         except Exception as error:
             # A notifier with a fault must not stop the others; what it says may hold secrets, so only its kind is told.

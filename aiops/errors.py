@@ -11,6 +11,7 @@ AiopsError
 ├── StoreError       state cannot be read or written; the message says what to do
 ├── Overloaded       we are behind; the sender keeps its data and tries again (HTTP 503)
 └── DeliveryError    a receiver did not take a notification
+    ├── NotYet       it is to be told later; nothing is wrong
     ├── Retry        try again, not before `after_s`
     └── Reject       never try this one again
 """
@@ -64,6 +65,14 @@ class Overloaded(AiopsError):
 
 class DeliveryError(AiopsError):
     """A receiver did not take a notification."""
+
+
+class NotYet(DeliveryError):
+    """The receiver is to be told at `at_ms` (unix ms) and not before: it gathers, or others had their turn."""
+
+    def __init__(self, reason: str, at_ms: int) -> None:
+        self.reason, self.at_ms = reason, at_ms
+        super().__init__(reason)
 
 
 class Retry(DeliveryError):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aiops.delivery import Delivery, DeliveryRules
-from aiops.errors import Reject, Retry, StoreError
+from aiops.errors import NotYet, Reject, Retry, StoreError
 from aiops.model import Incident, Notification
 from aiops.notifiers import Receipt
 from aiops.stores import Cycle
@@ -77,6 +77,24 @@ def test_each_receiver_gets_its_own_in_order_and_once(store):
         await bench.delivery.close()
         assert pager.closed
         assert chat.closed
+
+    asyncio.run(story())
+
+
+def test_what_is_wanted_later_waits_alone_and_is_no_failure(store):
+    async def story():
+        chat = Fake(NotYet("gathers", 90_000), None, NotYet("gathers", 0))
+        bench = Bench(store, chat=chat)
+        store.commit(Cycle(notifications=[note("1", "chat"), note("2", "chat"), note("3", "chat", incident="i2")]))
+        await bench.at(1)
+        assert chat.got == ["1", "3"], "its own incident keeps its order, others go on"
+        assert await bench.at(60) == 30.0
+        assert chat.got == ["1", "3"]
+        await bench.at(90)
+        assert chat.got == ["1", "3", "1"], "a time that is past ends no lane in a circle"
+        await bench.at(91)
+        assert chat.got == ["1", "3", "1", "1", "2"]
+        assert (bench.delivery.counts["chat", "retried"], bench.delivery.last_errors) == (0, {})
 
     asyncio.run(story())
 

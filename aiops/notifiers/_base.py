@@ -23,6 +23,7 @@ class Notifier(Protocol):
 
         Raises
         ------
+        NotYet : it wants this one at a later time, which it says
         Retry : it may work later; says when, if the receiver did
         Reject : it will never work with this one
         """
