@@ -13,6 +13,7 @@ AiopsError
 └── DeliveryError    a receiver did not take a notification
     ├── NotYet       it is to be told later; nothing is wrong
     ├── Retry        try again, not before `after_s`
+    │   └── Unsure   the same, but it may have been done already
     └── Reject       never try this one again
 """
 
@@ -87,6 +88,10 @@ class Retry(DeliveryError):
     def __init__(self, reason: str, after_s: float = 0.0) -> None:
         self.reason, self.after_s = reason, after_s
         super().__init__(reason)
+
+
+class Unsure(Retry):
+    """The receiver gave no clear answer: it may have done what was asked, or may still do it."""
 
 
 class Reject(DeliveryError):

@@ -33,6 +33,7 @@ class Answer:
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b"{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,9 @@ class Receiver:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
             if answer.status:
                 more = "".join(f"{k}: {v}\r\n" for k, v in answer.headers)
-                text = f"HTTP/1.1 {answer.status} Said\r\nContent-Length: 2\r\nConnection: close\r\n{more}\r\n{{}}"
-                writer.write(text.encode())
+                size = f"Content-Length: {len(answer.body)}"
+                head_out = f"HTTP/1.1 {answer.status} Said\r\n{size}\r\nConnection: close\r\n{more}\r\n"
+                writer.write(head_out.encode() + answer.body)
                 await writer.drain()
         finally:
             writer.close()
@@ -125,38 +127,40 @@ def example() -> Notification:
     return Notification("0123456789ab:opened:hook", incident, "hook", "opened", 1_700_000_060_000)
 
 
-def check_notifier(make: Callable[[str], Notifier], *, secrets: Sequence[str] = ()) -> None:
+def check_notifier(make: Callable[[str], Notifier], *, secrets: Sequence[str] = (), body: bytes = b"{}") -> None:
     """Run all checks.
 
     Parameters
     ----------
-    make : a notifier that talks to this address
+    make : a notifier that talks to this address and remembers nothing yet
     secrets : texts given to it that must not show up anywhere but in requests
+    body : what the receiver answers when all is well
 
     Raises
     ------
     AssertionError : it does not keep to the contract; says where
     """
-    asyncio.run(_check_statuses(make, secrets))
+    asyncio.run(_check_statuses(make, secrets, body))
     asyncio.run(_check_lost_answers(make, secrets))
-    asyncio.run(_check_keys(make))
+    asyncio.run(_check_keys(make, body))
 
 
-async def _check_statuses(make: Callable[[str], Notifier], secrets: Sequence[str]) -> None:
+async def _check_statuses(make: Callable[[str], Notifier], secrets: Sequence[str], body: bytes) -> None:
     wanted: list[tuple[int, Taken]] = [(status, "taken") for status in (200, 201, 202, 204)]
     wanted += [(status, "retry") for status in LATER] + [(status, "reject") for status in REFUSED]
+    repeated = f'{{"message": "not with {" ".join(secrets)}"}}'.encode()
     for status, outcome in wanted:
         elsewhere = (("Location", "http://127.0.0.1:1/"),) if 300 <= status < 400 else ()
-        error = await _send(make, [Answer(status, elsewhere)], secrets)
+        error = await _send(make, Answer(status, elsewhere, body if outcome == "taken" else repeated), secrets)
         assert _kind(error) == outcome, f"HTTP {status} must be {outcome}, was {error!r}"
     for status in (429, 503):
-        error = await _send(make, [Answer(status, (("Retry-After", "17"),))], secrets)
+        error = await _send(make, Answer(status, (("Retry-After", "17"),)), secrets)
         assert isinstance(error, Retry)
         assert error.after_s == 17.0, f"Retry-After: 17 was understood as {error.after_s} s"
 
 
 async def _check_lost_answers(make: Callable[[str], Notifier], secrets: Sequence[str]) -> None:
-    error = await _send(make, [Answer(0)], secrets)
+    error = await _send(make, Answer(0), secrets)
     assert _kind(error) == "retry", f"a closed connection must be a retry, was {error!r}"
     async with Receiver() as gone:
         url = gone.url
@@ -164,23 +168,30 @@ async def _check_lost_answers(make: Callable[[str], Notifier], secrets: Sequence
     assert _kind(error) == "retry", f"a refused connection must be a retry, was {error!r}"
 
 
-async def _check_keys(make: Callable[[str], Notifier]) -> None:
-    """The same key, in header or body, each time; another one for another notification."""
+async def _check_keys(make: Callable[[str], Notifier], body: bytes) -> None:
+    """The same key, in header or body of all that is sent, each time; another one for another notification."""
     first, second = example(), replace(example(), key="0123456789ab:resolved:hook", reason="resolved")
-    async with Receiver() as receiver:
+    told = set()
+    async with Receiver([Answer(body=body)]) as receiver:
         notifier = make(receiver.url)
         for notification in (first, first, second):
+            receiver.requests.clear()
             await notifier.send(notification)
+            for request in receiver.requests:
+                text = " ".join([*request.headers.values(), request.body.decode()])
+                assert notification.key in text, "the key is sent nowhere"
+                told.add(notification.key)
         await notifier.close()
-    sent = [" ".join([*r.headers.values(), r.body.decode()]) for r in receiver.requests]
-    for text, notification in zip(sent, (first, first, second), strict=True):
-        assert notification.key in text, "the key is sent nowhere"
+    assert told == {first.key, second.key}, "a notification was not sent at all"
 
 
-async def _send(make: Callable[[str], Notifier], answers: list[Answer], secrets: Sequence[str]) -> DeliveryError | None:
-    async with Receiver(answers) as receiver:
+async def _send(make: Callable[[str], Notifier], answer: Answer, secrets: Sequence[str]) -> DeliveryError | None:
+    async with Receiver([answer]) as receiver:
         error = await _send_to(make(receiver.url), secrets)
-        assert len(receiver.requests) == 1, f"{len(receiver.requests)} requests for one call: who retries is not you"
+        sent = [(r.line, r.body) for r in receiver.requests]
+        again = len(sent) - len(set(sent))
+        assert not again, f"{again + 1} requests for one call: who retries is not you"
+        assert len(sent) == 1 or error is None, f"{len(sent)} requests after a failure: who retries is not you"
     return error
 
 

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from aiops.errors import ConfigError, Reject, Retry
+from aiops.notifiers._rest import retry_after_s
 from aiops.notifiers.checks import Answer, Receiver, check_notifier, example
-from aiops.notifiers.webhook import WebhookNotifier, retry_after_s
+from aiops.notifiers.webhook import WebhookNotifier
 from aiops.secret import Secret
 from aiops.web.render import incident_dict
 
