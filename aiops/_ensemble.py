@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,17 @@ from detectors.season import Season
 
 BLIND_SHARE = 0.8  # chosen: when this share of all series is missing at once, the source is gone
 
+JUMP_SHARE = 0.5  # chosen: a jump makes at least half of the way in one step
+
 State = dict[str, NDArray[np.generic]]
+
+
+class Band(NamedTuple):
+    """What was expected of a value."""
+
+    expected: float
+    lower: float
+    upper: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +42,37 @@ class Said:
     rarity : of each row's level, NaN also where nothing may begin: start-up and maintenance
     missing : surprise at a value that is not there, NaN in the same places and while the source is gone
     verdicts, usual : what the bank and the season say, whether or not anything may begin
+    values : the rows
+    before : (n,) the last value of each series before them
     """
 
     rarity: F64
     missing: F64
     verdicts: Verdicts
     usual: Scores
+    values: F64
+    before: F64
 
-    def band(self, i: int, column: int) -> tuple[float, float, float]:
-        """Expected value and band of a row."""
-        v = self.verdicts
-        return float(v.expected[i, column]), float(v.lower[i, column]), float(v.upper[i, column])
+    def band(self, i: int, column: int) -> Band:
+        """What the rows before say of a row."""
+        return _band(self.verdicts, i, column)
 
-    def usual_band(self, i: int, column: int) -> tuple[float, float]:
+    def usual_band(self, i: int, column: int) -> Band:
         """What is usual at this hour; NaN = the season does not know."""
-        return float(self.usual.lower[i, column]), float(self.usual.upper[i, column])
+        return _band(self.usual, i, column)
+
+    def jumped(self, i: int, column: int, expected: float) -> bool | None:
+        """Tell whether a row came to its distance from the expected value by one step rather than little by little.
+
+        None where there is no value before it.
+        """
+        past = self.values[:i, column]
+        past = past[np.isfinite(past)]
+        before = past[-1] if len(past) else self.before[column]
+        if np.isnan(before):
+            return None
+        value = self.values[i, column]
+        return bool(abs(value - before) >= JUMP_SHARE * abs(value - expected))
 
 
 class Ensemble:
@@ -67,12 +94,14 @@ class Ensemble:
         self.season = Season(0, step_s, rules.utc_offset_s)
         self.blind = False
         self._presence = Presence()
+        self._before: F64 = np.zeros(0)
         self._rules, self._limits = rules, limits
 
     def grow(self, n: int) -> None:
         """Make room for n columns."""
         for part in (self.bank, self.absence, self.season, self._presence):
             part.grow(n)
+        self._before = np.concatenate([self._before, np.full(n - len(self._before), np.nan)])
 
     def update(self, times: I64, values: F64) -> Said:
         """Score rows between which no maintenance begins or ends, then learn them."""
@@ -86,18 +115,20 @@ class Ensemble:
             scores[:, frozen] = np.nan
         self._presence.update(times, values)
         self._see(values, missing, frozen)
-        return Said(rarity, missing, verdicts, usual)
+        before, self._before = self._before, last_values(values, self._before)
+        return Said(rarity, missing, verdicts, usual, values, before)
 
     def snapshot(self) -> State:
         """All memories by name."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
-        return prefixed(parts | {"presence": self._presence.to_arrays()})
+        return prefixed(parts | {"presence": self._presence.to_arrays() | {"value": self._before.copy()}})
 
     def restore(self, state: State) -> None:
         """Take up a snapshot. Raises ValueError or KeyError when its layout is not ours."""
         for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
             part.restore(part_of(state, name))
         self._presence.from_arrays(part_of(state, "presence"))
+        self._before = state["presence.value"].astype(np.float64)
 
     def _frozen(self, now_ms: int) -> Bools:
         """Columns of services that are worked on."""
@@ -123,6 +154,24 @@ class Ensemble:
         blind = (is_missing[:, known].sum(axis=1) > BLIND_SHARE * known.sum()) & known.any()
         missing[blind] = np.nan
         self.blind = bool(blind[-1])
+
+
+def _band(said: Scores | Verdicts, i: int, column: int) -> Band:
+    return Band(*(float(of[i, column]) for of in (said.expected, said.lower, said.upper)))
+
+
+def last_values(values: F64, before: F64) -> F64:
+    """The last finite value of each column, `before` (n,) where there is none.
+
+    >>> last_values(np.array([[1.0, 2.0, np.nan], [np.nan, 3.0, np.inf]]), np.array([7.0, 8.0, 9.0]))
+    array([1., 3., 9.])
+    """
+    last: F64 = values[-1].copy()
+    gone = np.flatnonzero(~np.isfinite(last))
+    there = np.isfinite(values[:, gone])
+    row = len(values) - 1 - np.argmax(there[::-1], axis=0)
+    last[gone] = np.where(there.any(axis=0), values[row, gone], before[gone])
+    return last
 
 
 def prefixed(parts: dict[str, State]) -> State:

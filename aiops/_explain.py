@@ -13,14 +13,15 @@ from dataclasses import replace
 from aiops._told import REMEMBERED
 from aiops._track import Track
 from aiops.model import Anomaly
-from aiops.words import clock, how_rare, plain, quantity
+from aiops.words import clock, how_rare, plain, quantity, span
 from detectors.season import reached
 
-Band = tuple[float, float]
+Edges = tuple[float, float]
 
 DAY_MS = 86_400_000
 REMEMBERED_DAYS = 30
 SAME_HOUR_MS = 1_800_000  # half an hour either way is "at this hour"
+SPIKE_MS = 600_000  # chosen: what is over this soon was over before anybody could look
 SPOKE = 2.0  # surprise from which a part of the bank is said to have spoken: once in a hundred samples
 SILLIEST_BUDGET = 1e-4  # pages in 30 days; nobody sets a smaller one, so it is not offered
 NARROW = 0.2  # chosen: a usual range within this share of its middle is said as one number
@@ -28,7 +29,7 @@ NO_BAND = (math.nan, math.nan)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def explained(anomaly: Anomaly, track: Track, *, usual: Band = NO_BAND, ended: str = "") -> Anomaly:
+def explained(anomaly: Anomaly, track: Track, *, usual: Edges = NO_BAND, ended: str = "") -> Anomaly:
     """An anomaly with its explanation.
 
     Parameters
@@ -37,11 +38,19 @@ def explained(anomaly: Anomaly, track: Track, *, usual: Band = NO_BAND, ended: s
     ended : what ended it, unless it ended by itself
     """
     watched = track.shift.watched() if track.shift else ""
-    text = explanation(anomaly, track.earlier_ms, at_this_hour(anomaly.unit, *usual), watched)
+    usually = at_this_hour(anomaly.unit, *usual)
+    text = explanation(anomaly, track.earlier_ms, usually, watched, jumped=track.jumped)
     return replace(anomaly, explanation=f"{text}; {ended}" if ended else text)
 
 
-def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "", watched: str = "") -> str:
+def explanation(
+    anomaly: Anomaly,
+    earlier_ms: Sequence[int] = (),
+    usual: str = "",
+    watched: str = "",
+    *,
+    jumped: bool | None = None,
+) -> str:
     """All that is to be said of an anomaly.
 
     Parameters
@@ -49,6 +58,7 @@ def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "
     earlier_ms : starts of earlier anomalies of this series, unix ms, any order
     usual : what the season expects at this hour, see `at_this_hour`; "" = it does not know
     watched : why the series was watched more closely than usual, in words; "" = it was not
+    jumped : whether it left the band by one step, or little by little; None = not known
 
     Examples
     --------
@@ -62,23 +72,44 @@ def explanation(anomaly: Anomaly, earlier_ms: Sequence[int] = (), usual: str = "
     """
     if anomaly.went == "absent":
         parts = [
-            f"no samples since {clock(anomaly.started_ms)}",
+            f"no samples since {clock(anomaly.started_ms)}{_length(anomaly)}",
             "gaps this long are rarer than once in a thousand samples here",
             watched,
+            _flapping(anomaly),
             recurrence(anomaly.started_ms, earlier_ms),
         ]
         return "; ".join(part for part in parts if part)
     side = "above" if anomaly.went == "up" else "below"
     parts = [
-        f"{side} the usual {_band(anomaly)} since {clock(anomaly.started_ms)}",
+        f"{side} the usual {_band(anomaly)} since {clock(anomaly.started_ms)}{_shape(anomaly, jumped)}",
         usual,
         watched,
+        _flapping(anomaly),
         f"{how_rare(anomaly.rarity)} on this series",
         recurrence(anomaly.started_ms, earlier_ms),
         _spoke(anomaly),
         silenced_by(anomaly),
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _shape(anomaly: Anomaly, jumped: bool | None) -> str:  # noqa: FBT001 - one of three, named by its caller
+    """How it left the band, and once it is over how long that took."""
+    slowly = "climbing slowly" if anomaly.went == "up" else "falling slowly"
+    onset = {None: "", True: ", in one jump", False: f", {slowly}"}[jumped]
+    return onset + _length(anomaly)
+
+
+def _length(anomaly: Anomaly) -> str:
+    if anomaly.ended_ms is None:
+        return ""
+    lasted_ms = anomaly.ended_ms - anomaly.started_ms
+    spike = "a spike of" if lasted_ms <= SPIKE_MS and anomaly.went != "absent" and not anomaly.flaps else "for"
+    return f", {spike} {span(lasted_ms)}"
+
+
+def _flapping(anomaly: Anomaly) -> str:
+    return f"flapping, came out again {anomaly.flaps} times" if anomaly.flaps else ""
 
 
 def recurrence(started_ms: int, earlier_ms: Sequence[int]) -> str:

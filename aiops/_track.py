@@ -6,7 +6,9 @@ Rule 2. Nothing is said before `needed` of the last `of` rows lie outside that b
 ten times rarer than the budget.
 Rule 3. It ends at the first row back inside, once it has stayed inside for the hold time. A series that goes missing
 keeps its anomaly for `gone_s`, because a crashed service does not recover by vanishing.
-Rule 4. After `accept_s` the new level is the normal one; after a change it may be so earlier, see `_changes.py`.
+Rule 4. What came out again `flap_limit` times within `flap_window_s` is flapping: it stays one anomaly, and ends after
+the longer hold. Times back in band shorter than `SHORTEST_BACK_S` are part of the deviation.
+Rule 5. After `accept_s` the new level is the normal one; after a change it may be so earlier, see `_changes.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from aiops._changes import Shift
 from aiops.model import Anomaly, SeriesKey, Signal
 from aiops.series import anomaly_id
 
+SHORTEST_BACK_S = 60.0  # chosen: who looks sees no return in less
+
 Went = Literal["up", "down", "absent"]
 News = Literal["opened", "updated", "closed", "dropped", ""]
 
@@ -28,7 +32,8 @@ News = Literal["opened", "updated", "closed", "dropped", ""]
 class TrackRules:
     """When a deviation is worth telling. Times in seconds.
 
-    `needed` of `of` is the industry's usual 3 of 5; `hold_s` 5 minutes; the rest is chosen.
+    `needed` of `of` is the industry's usual 3 of 5; `hold_s` 5 minutes; the rest is chosen. `flap_limit` and
+    `flap_window_s` are those of incidents.
     """
 
     needed: int = 3
@@ -37,6 +42,9 @@ class TrackRules:
     gone_s: float = 900.0
     accept_s: float = 6 * 3600.0
     retell_s: float = 600.0
+    flap_limit: int = 3
+    flap_window_s: float = 3600.0
+    flap_hold_s: float = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,9 @@ class Track:
     seen_ms: int = 0
     earlier_ms: tuple[int, ...] = ()
     shift: Shift | None = None
+    jumped: bool | None = None
+    flaps: int = 0
+    flapping: bool = False
 
     def step(self, row: Row, signal: Signal, rules: TrackRules) -> News:
         """Take one row and tell what is new about the deviation."""
@@ -81,6 +92,7 @@ class Track:
         out = self._is_out(row.value, signal)
         self.out_bits = (self.out_bits << 1 | out) & ((1 << rules.of) - 1)
         self._remember(row, out=out)
+        self.flapping = self.flapping or self.flaps >= rules.flap_limit
         if self.shift is not None:
             self.shift.learn(row.time_ms, row.value)
         if not self.told:
@@ -93,6 +105,12 @@ class Track:
         """The first moment that was normal again."""
         return self.back_ms or self.seen_ms
 
+    def follows(self, earlier_ms: tuple[int, ...], rules: TrackRules) -> None:
+        """Take in when this series was told of before: those just before are one flapping with it."""
+        self.earlier_ms = earlier_ms
+        self.flaps += sum(self.started_ms - t <= rules.flap_window_s * 1000 for t in earlier_ms)
+        self.flapping = self.flaps >= rules.flap_limit
+
     def _is_out(self, value: float, signal: Signal) -> bool:
         if self.went == "absent":
             return bool(np.isnan(value))
@@ -103,6 +121,7 @@ class Track:
         if not np.isnan(row.value):
             self.seen_ms = row.time_ms
         if out:
+            self.flaps += bool(self.told and self.back_ms and row.time_ms - self.back_ms >= SHORTEST_BACK_S * 1000)
             self.last_out_ms, self.back_ms = row.time_ms, 0
             if not abs(row.value - self.expected) <= abs(self.value - self.expected):
                 self.value = row.value
@@ -122,7 +141,8 @@ class Track:
         quiet_s = (row.time_ms - self.back_ms) / 1000 if self.back_ms else 0.0
         missing_s = 0.0 if self.went == "absent" else (row.time_ms - self.seen_ms) / 1000
         lasted_s = (row.time_ms - self.started_ms) / 1000
-        return quiet_s >= rules.hold_s or missing_s >= rules.gone_s or lasted_s >= rules.accept_s
+        hold_s = max(rules.hold_s, rules.flap_hold_s) if self.flapping else rules.hold_s
+        return quiet_s >= hold_s or missing_s >= rules.gone_s or lasted_s >= rules.accept_s
 
     def _retell(self, row: Row, rules: TrackRules) -> News:
         grown = abs(self.value - self.expected) > 1.5 * abs(self.told_value - self.expected)
@@ -172,4 +192,5 @@ def anomaly_of(track: Track, key: SeriesKey, signal: Signal, now_ms: int, ended_
         surprise=track.surprise,
         rarity=track.rarity,
         detectors=track.detectors,
+        flaps=track.flaps if track.flapping else 0,
     )

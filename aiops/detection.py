@@ -18,8 +18,8 @@ from aiops._accepted import Accepted, AcceptedLevels, accepted_of
 from aiops._active import Active, Start, View, Watched
 from aiops._changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
 from aiops._detection_rules import DetectionRules
-from aiops._ensemble import Ensemble, Said, part_of, prefixed
-from aiops._explain import NO_BAND, Band, explained
+from aiops._ensemble import Band, Ensemble, Said, part_of, prefixed
+from aiops._explain import NO_BAND, Edges, explained
 from aiops._limits import Limits
 from aiops._maintenance import borders, why
 from aiops._told import Told
@@ -207,9 +207,9 @@ class Detection:
         rarity = self._score(times, values).rarity
         for i, column in np.argwhere(rarity >= self._eased(times)):
             row = Row(int(times[i]), float(values[i, column]), float("nan"), float(rarity[i, column]))
-            went = self._deviates(int(i), int(column), row)
-            if went is not None:
-                self._recurs(int(i), int(column), row, went)
+            deviates = self._deviates(int(i), int(column), row)
+            if deviates is not None:
+                self._recurs(int(i), int(column), row, deviates[0])
 
     def _feed(self, times: I64, values: F64) -> Iterator[Anomaly]:
         said = self._score(times, values)
@@ -277,10 +277,10 @@ class Detection:
                 self._tracks[column] = track
             news = track.step(row, signal, self._watching if track.shift else self.rules.track)
             if news == "opened":
-                track.earlier_ms = self._told.note(column, track.started_ms)
+                track.follows(self._told.note(column, track.started_ms), self.rules.track)
             if news in ("opened", "updated", "closed"):
                 ended_ms = track.ended_ms() if news == "closed" else None
-                yield self._anomaly(track, row.time_ms, ended_ms, self._said.usual_band(i, column))
+                yield self._anomaly(track, row.time_ms, ended_ms, self._said.usual_band(i, column)[1:])
             if news in ("closed", "dropped"):
                 del self._tracks[column]
 
@@ -288,9 +288,10 @@ class Detection:
         if missing >= ABSENCE_SURPRISE:
             nan = float("nan")
             return Track(column, "absent", row.time_ms, nan, nan, nan, quick=False, surprise=missing)
-        went = self._deviates(i, column, row)
-        if went is None:
+        deviates = self._deviates(i, column, row)
+        if deviates is None:
             return None
+        went, band = deviates
         usual = self._recurs(i, column, row, went)
         if usual:
             self.forgiven += usual == "begins"
@@ -299,31 +300,38 @@ class Detection:
         # The bank knows its parts' words of its latest row only: of an earlier one nothing is said rather than guessed.
         heard = self.ensemble.bank.spoke(column) if i == len(self._said.rarity) - 1 else {}
         spoke = tuple(sorted(heard.items(), key=lambda kv: (-kv[1], kv[0])))
-        track = Track(column, went, row.time_ms, *self._said.band(i, column), quick, detectors=spoke)
+        track = Track(column, went, row.time_ms, *band, quick, detectors=spoke)
         change = self._changes.at(self.table.key(column).service, row.time_ms)
         track.shift = self._shift(track, change) if change else None
+        track.jumped = self._said.jumped(i, column, track.expected)
         return track
 
     def _shift(self, track: Track, change: Change) -> Shift:
         now_ms = max(track.started_ms, self.last_ms) if track.rows else track.started_ms
         return shift_after(change, track.started_ms, now_ms, pages=self.table.signal(track.column).pages)
 
-    def _deviates(self, i: int, column: int, row: Row) -> Went | None:
-        """The bad way in which a row is rarer than its budget by an amount that matters, or None."""
+    def _deviates(self, i: int, column: int, row: Row) -> tuple[Went, Band] | None:
+        """The bad way in which a row is rarer than its budget by an amount that matters, and the band it left; or None.
+
+        Of a climb the rows before have seen most: then what is usual at this hour says how far it has come.
+        """
         watched = len(self._changes) and self._changes.at(self.table.key(column).service, row.time_ms)
         if not row.rarity >= self._limits.usual[column] - (EASE if watched else 0.0):
             return None
-        signal, (expected, lower, upper) = self.table.signal(column), self._said.band(i, column)
-        went = way(row.value, lower, upper, signal)
-        return went if matters(row.value, expected, signal) else None
+        signal = self.table.signal(column)
+        for band in (self._said.band(i, column), self._said.usual_band(i, column)):
+            went = way(row.value, band.lower, band.upper, signal)
+            if went and matters(row.value, band.expected, signal):
+                return went, band
+        return None
 
     def _recurs(self, i: int, column: int, row: Row, went: Went) -> Forgiven:
-        lower, upper = self._said.usual_band(i, column)
-        inside = lower <= row.value <= upper
+        usual = self._said.usual_band(i, column)
+        inside = usual.lower <= row.value <= usual.upper
         return self.ensemble.season.forgives(column, row.time_ms, up=went == "up", inside=inside)
 
     def _anomaly(
-        self, track: Track, now_ms: int, ended_ms: int | None, usual: Band = NO_BAND, why: str = ""
+        self, track: Track, now_ms: int, ended_ms: int | None, usual: Edges = NO_BAND, why: str = ""
     ) -> Anomaly:
         key, signal = self.table.key(track.column), self.table.signal(track.column)
         anomaly = anomaly_of(track, key, signal, now_ms, ended_ms)

@@ -110,7 +110,8 @@ class Anomaly:
 
     `value`, `expected`, `lower`, `upper` belong to its peak. `surprise` is the peak of -log10 P(a value this odd |
     normal), `rarity` the peak of -log10 of the pages per day that this level would open on this series.
-    `ended_ms` is None while it lasts. `id` is a hash of series and start, so a replay gives the same one.
+    `ended_ms` is None while it lasts. `id` is a hash of series and start, so a replay gives the same one. `flaps`: how
+    often the series came out of its band again within an hour, once that is often enough to be called flapping, else 0.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Anomaly:
     rarity: float
     detectors: tuple[tuple[str, float], ...] = ()
     explanation: str = ""
+    flaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

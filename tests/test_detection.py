@@ -307,3 +307,94 @@ def test_an_outage_of_the_source_inside_a_block_raises_no_absences():
     values[20:40] = np.nan
     assert detection.feed(block(values, ROWS)) == []
     assert not detection.blind
+
+
+def starts(found):
+    return sorted({(a.started_ms - START_MS) // STEP_MS - ROWS for a in found})
+
+
+def on_and_off(period, times, rows=600):
+    """Ten minutes slow and ten minutes well, again and again, in rows of half a minute."""
+    values = quiet_values(rows, [0.2, 0.02], seed=3)
+    for k in range(times):
+        values[20 + k * period : 20 + k * period + period // 2, 0] = 2.0 * 3.0**k
+    return values
+
+
+def test_what_comes_and_goes_again_and_again_becomes_one_anomaly_that_flaps(taught):
+    found = taught.feed(block(on_and_off(40, 6), ROWS))
+    assert starts(found) == [20, 60, 100, 140]
+    last = [a for a in found if a.started_ms == START_MS + STEP_MS * (ROWS + 140)]
+    assert {a.flaps for a in found if a not in last} == {0}
+    assert (last[0].flaps, last[-1].flaps) == (3, 5)
+    assert "; flapping, came out again 5 times; " in last[-1].explanation
+    assert last[-1].ended_ms == START_MS + STEP_MS * (ROWS + 240)
+    assert last[-1].updated_ms == START_MS + STEP_MS * (ROWS + 240 + 60)  # half an hour of quiet
+
+
+def test_returns_shorter_than_the_hold_are_flaps_and_those_of_one_row_are_none(taught):
+    values = quiet_values(200, [0.2, 0.02], seed=3)
+    values[20:80, 0] = 2.0
+    values[[30, 40, 50, 60], 0] = 0.2
+    calm = [a for a in taught.feed(block(values, ROWS)) if a.ended_ms]
+    assert [a.flaps for a in calm] == [0]
+    again = quiet_values(200, [0.2, 0.02], seed=4)
+    again[20:80, 0] = 20.0
+    for row in (30, 40, 50):
+        again[row : row + 4, 0] = 0.2
+    flapping = [a for a in taught.feed(block(again, ROWS + 200)) if a.ended_ms]
+    assert [a.flaps for a in flapping] == [3]
+
+
+def test_what_came_once_an_hour_ago_is_no_flapping(taught):
+    found = taught.feed(block(on_and_off(130, 5, 800), ROWS))
+    assert len(starts(found)) == 5
+    assert {a.flaps for a in found} == {0}
+
+
+def test_flapping_goes_on_through_a_restart_at_any_row(taught):
+    values = on_and_off(40, 6, 320)
+    saved = pack_arrays(taught.snapshot())
+    whole = taught.feed(block(values, ROWS))
+    for cut in (30, 61, 141, 165, 200, 250):
+        first, second = detection_of(taught.table), detection_of(taught.table)
+        first.restore(unpack_arrays(saved))
+        found = first.feed(block(values[:cut], ROWS))
+        second.restore(unpack_arrays(pack_arrays(first.snapshot())))
+        second.resume(decode(encode(first.active()), Active))
+        assert bare(found + second.feed(block(values[cut:], ROWS + cut))) == bare(whole)
+
+
+def test_a_jump_a_spike_and_a_climb_are_told_apart(taught):
+    jump = quiet_values(60, [0.2, 0.02], seed=3)
+    jump[20:30, 0] = 2.0
+    found = taught.feed(block(jump, ROWS))
+    assert re.match(r"above the usual [^;]*UTC, in one jump; ", found[0].explanation)
+    assert re.match(r"above the usual [^;]*UTC, in one jump, a spike of 5 min; ", found[-1].explanation)
+
+
+@pytest.mark.parametrize("signal", [LATENCY, replace(LATENCY, pages=False)])
+def test_a_slow_climb_is_told_against_what_is_usual_at_this_hour(signal):
+    detection = Detection(table_of(("cart", signal)), 60.0)
+    values = quiet_values(4 * DAY, [0.2])
+    values[3 * DAY + 600 : 3 * DAY + 660, 0] += 0.02 * np.arange(60)
+    first = detection.feed(minutes(values))[0]
+    assert re.match(r"above the usual [^;]*UTC, climbing slowly; ", first.explanation)
+    # No row goes far beyond the one before it: the rows before are no measure of it.
+    assert first.expected == pytest.approx(0.2, rel=0.1)
+    assert first.updated_ms - first.started_ms <= 3 * MINUTE_MS
+    assert first.started_ms <= MONDAY_MS + (3 * DAY + 615) * MINUTE_MS
+
+
+def test_how_it_began_is_known_whatever_lies_between_blocks(taught):
+    values = quiet_values(60, [0.2, 0.02], seed=3)
+    values[20:, 0] = 2.0
+    values[15:20] = np.nan
+    for cut in (16, 20):
+        detection = detection_of(taught.table)
+        detection.restore(taught.snapshot())
+        found = detection.feed(block(values[:cut], ROWS))
+        again = detection_of(taught.table)
+        again.restore(unpack_arrays(pack_arrays(detection.snapshot())))
+        found += again.feed(block(values[cut:], ROWS + cut))
+        assert "in one jump" in next(a for a in found if a.went == "up").explanation

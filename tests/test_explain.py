@@ -119,3 +119,25 @@ def test_arrays_of_another_shape_are_refused():
     told = Told()
     with pytest.raises(ValueError, match=r"starts must be \(n, 2\)"):
         told.from_arrays({"starts": told.to_arrays()["starts"][:, :1]})
+
+
+@pytest.mark.parametrize(
+    ("change", "jumped", "begins"),
+    [
+        ({}, None, "since 10 Feb 00:00 UTC; rarer"),
+        ({}, True, "since 10 Feb 00:00 UTC, in one jump; rarer"),
+        ({}, False, "since 10 Feb 00:00 UTC, climbing slowly; rarer"),
+        ({"went": "down"}, False, "since 10 Feb 00:00 UTC, falling slowly; rarer"),
+        ({"ended_ms": 40 * DAY_MS + 600_000}, True, "UTC, in one jump, a spike of 10 min; rarer"),
+        ({"ended_ms": 40 * DAY_MS + 601_000}, True, "UTC, in one jump, for 10 min 1 s; rarer"),
+        ({"ended_ms": 40 * DAY_MS + 600_000, "flaps": 4}, None, "UTC, for 10 min; flapping, came out again 4 times; r"),
+        (
+            {"went": "absent", "ended_ms": 40 * DAY_MS + 60_000},
+            None,
+            "no samples since 10 Feb 00:00 UTC, for 1 min; gap",
+        ),
+        ({"went": "absent", "flaps": 3}, None, "samples here; flapping, came out again 3 times"),
+    ],
+)
+def test_it_says_how_it_began_how_long_it_took_and_whether_it_flaps(change, jumped, begins):
+    assert begins in explanation(replace(ODD, **change), jumped=jumped)

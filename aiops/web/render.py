@@ -64,6 +64,7 @@ class AnomalyJson(TypedDict):
     since: str
     ended_at: str | None
     explanation: str
+    flaps: int
     detectors: list[DetectorJson]
 
 
@@ -179,6 +180,7 @@ def _anomaly(anomaly: Anomaly) -> AnomalyJson:
         "since": words.moment(anomaly.started_ms),
         "ended_at": _moment(anomaly.ended_ms),
         "explanation": anomaly.explanation,
+        "flaps": anomaly.flaps,
         "detectors": [{"name": name, "surprise": _number(surprise)} for name, surprise in anomaly.detectors],
     }
 
