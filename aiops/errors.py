@@ -9,6 +9,7 @@ AiopsError
 │   ├── Unavailable  it may work later (network, 5xx, timeout)
 │   └── Refused      it will not work until somebody changes something (4xx, bad query)
 ├── StoreError       state cannot be read or written; the message says what to do
+│   └── StoreBusy    it may work later (another's lock, a lost connection)
 ├── Overloaded       we are behind; the sender keeps its data and tries again (HTTP 503)
 └── DeliveryError    a receiver did not take a notification
     ├── NotYet       it is to be told later; nothing is wrong
@@ -58,6 +59,10 @@ class Refused(SourceError):
 
 class StoreError(AiopsError):
     """State cannot be read or written."""
+
+
+class StoreBusy(StoreError):
+    """The store is locked by another program or out of reach: the same call may work later."""
 
 
 class Overloaded(AiopsError):

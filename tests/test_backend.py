@@ -19,7 +19,7 @@ from aiops.series import SeriesTable
 from aiops.sources._pushed_samples import WriteLimits, key_of
 from aiops.sources.push import PushSettings, PushSource
 from aiops.stores import Cycle
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from tests.runners._world import GRAPH, SERIES, START_MS, Feed, alert, pipeline_of, shop_values
 from tests.sources._push_wall import PACK, T0, series
@@ -38,7 +38,7 @@ class Woken:
 
 @pytest.fixture
 def store(tmp_path):
-    store = SqliteStore(tmp_path / "s.sqlite")
+    store = open_sqlite(tmp_path / "s.sqlite")
     yield store
     store.close()
 
@@ -91,7 +91,7 @@ def test_a_body_over_the_limit_of_the_settings_is_refused(backend):
 def test_events_are_on_the_disk_when_their_sender_is_answered_and_the_cycle_is_woken(backend, store):
     backend.health.bad("store", "disk was full")
     asyncio.run(backend.events([alert("a1"), alert("a2")]))
-    another = SqliteStore(store.path, read_only=True)
+    another = open_sqlite(store.path, read_only=True)
     assert [one.event.id for one in another.inbox()] == ["a1", "a2"]
     another.close()
     assert backend.wake.times == 1

@@ -12,7 +12,7 @@ from aiops.errors import NotYet, Reject, Retry, StoreError
 from aiops.model import Incident, Notification
 from aiops.notifiers import Receipt
 from aiops.stores import Cycle
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 
 INCIDENT = Incident("i1", "open", "t", "warning", 0, 0, 0)
 RULES = DeliveryRules(first_s=2, longest_s=60, asked_s=600, timeout_s=0.05, give_up_s=3600, patience_s=5, idle_s=30)
@@ -45,7 +45,7 @@ class Fake:
 
 @pytest.fixture
 def store(tmp_path):
-    store = SqliteStore(tmp_path / "a.sqlite")
+    store = open_sqlite(tmp_path / "a.sqlite")
     yield store
     store.close()
 

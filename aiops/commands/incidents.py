@@ -11,7 +11,8 @@ import msgspec
 
 from aiops.errors import InputError
 from aiops.model import Incident
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sql import SqlStore
+from aiops.stores.sqlite import open_sqlite
 from aiops.web.render import incident_dict
 from aiops.wire import decode_case
 from rca.case_folder import write_case
@@ -67,13 +68,13 @@ def export_case(incident_id: str, folder: Path, path: Path) -> None:
     sys.stdout.write(f"Written: {folder}\nNext: aiops rank {folder}\n")
 
 
-def _opened(path: Path) -> SqliteStore:
+def _opened(path: Path) -> SqlStore:
     if not path.is_file():
         raise InputError(f"{path}: there is no store; --store names the SQLite file of the service")
-    return SqliteStore(path, read_only=True)
+    return open_sqlite(path, read_only=True)
 
 
-def _found(store: SqliteStore, incident_id: str, path: Path) -> Incident:
+def _found(store: SqlStore, incident_id: str, path: Path) -> Incident:
     if (incident := store.incident(incident_id)) is not None:
         return incident
     known = store.incidents(limit=1000)

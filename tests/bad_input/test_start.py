@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiops.__main__ import main
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from tests.services._aiops_process import free_port
 
 RUN = ("run", "--config", "aiops.yaml")
@@ -95,7 +95,7 @@ def test_a_store_that_is_none_is_refused_with_what_to_do_and_left_alone(fails, w
 
 def test_a_store_that_another_program_keeps_locked_or_another_service_uses_is_named(fails):
     Path("aiops.yaml").write_text("listen: {port: 0}", encoding="utf-8")
-    store = SqliteStore(Path("aiops.sqlite"))
+    store = open_sqlite(Path("aiops.sqlite"))
     assert "aiops.sqlite: another process works with this store; end it first" in fails(*RUN)
     store.close()
     shell = sqlite3.connect("aiops.sqlite", isolation_level=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiops.model import Incident
 from aiops.stores import Cycle
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from rca import Evidence, Ranking, Suspect
 
 T0 = 1_700_000_000_000
@@ -20,7 +20,7 @@ SUSPECTS = (
 
 def explained(aiops, tmp_path, ranking):
     path = tmp_path / "s.sqlite"
-    store = SqliteStore(path)
+    store = open_sqlite(path)
     store.commit(Cycle([Incident("i1", "open", "cart is slow", "critical", T0, T0, T0, ranking=ranking)]))
     store.close()
     result = aiops("explain", "i1", "--store", path)

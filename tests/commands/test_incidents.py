@@ -10,7 +10,7 @@ import pytest
 from aiops.errors import InputError, StoreError
 from aiops.model import Event, Incident
 from aiops.stores import Cycle
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from tests.runners._world import World, saved_incidents
 
 
@@ -23,7 +23,7 @@ def lived(tmp_path):
 
 
 def store_of(path, *incidents):
-    store = SqliteStore(path)
+    store = open_sqlite(path)
     store.commit(Cycle(incidents))
     store.close()
     return path

@@ -8,7 +8,7 @@ from aiops.model import Incident
 from aiops.notifiers import Receipts
 from aiops.notifiers.checks import MemoryReceipts
 from aiops.stores import Cycle
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 
 
 @pytest.fixture(params=["in memory", "in the store"])
@@ -16,7 +16,7 @@ def place(request, tmp_path):
     if request.param == "in memory":
         yield MemoryReceipts()
         return
-    store = SqliteStore(tmp_path / "aiops.sqlite")
+    store = open_sqlite(tmp_path / "aiops.sqlite")
     yield store
     store.close()
 
@@ -40,13 +40,13 @@ def test_receipts_are_kept_beside_each_other_and_overwritten_by_name(place):
 
 def test_receipts_outlive_a_restart_and_go_with_their_incident(tmp_path):
     path = tmp_path / "aiops.sqlite"
-    store = SqliteStore(path)
+    store = open_sqlite(path)
     over = Incident("over", "resolved", "", "warning", 1, 1, 1, 10)
     store.commit(Cycle([over, Incident("open", "open", "", "warning", 1, 1, 1)]))
     for incident in ("over", "open", ""):
         store.keep_receipts("chat", incident, {"ts": incident or "digest"})
     store.close()
-    again = SqliteStore(path)
+    again = open_sqlite(path)
     assert again.prune(50)["receipts"] == 1
     assert again.receipts_named("chat", "ts") == {"open": "open", "": "digest"}
     again.close()

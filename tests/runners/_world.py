@@ -24,7 +24,8 @@ from aiops.runners.embedded import Embedded
 from aiops.series import SeriesTable
 from aiops.sources import Batch, Source
 from aiops.stores import Cycle, Received
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sql import SqlStore
+from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage, TriageSettings
 from aiops.wire import encode
@@ -134,7 +135,7 @@ class MoodyStore:
     `failures` says how often each of its other methods fails at first.
     """
 
-    store: SqliteStore
+    store: SqlStore
     fails: frozenset[int] = frozenset()
     dies: int = 0
     failures: Counter[str] = field(default_factory=Counter)
@@ -206,7 +207,7 @@ class World:
     def __post_init__(self) -> None:
         self.stop = asyncio.Event()
         self.telemetry, self.health = Telemetry(clock=self.wall), Health(self.wall)
-        self.store = MoodyStore(SqliteStore(self.path), self.fails, self.dies, Counter(self.failures), self.inbox_limit)
+        self.store = MoodyStore(open_sqlite(self.path), self.fails, self.dies, Counter(self.failures), self.inbox_limit)
         self.attach(*self.sources)
 
     def attach(self, *sources: Source) -> None:
@@ -263,7 +264,7 @@ class Declared:
 
 def outcome(path: Path) -> tuple[list[bytes], list[str]]:
     """Everything that is left in a store: incidents and keys of notifications, done or not."""
-    store = SqliteStore(path, read_only=True)
+    store = open_sqlite(path, read_only=True)
     incidents = [encode(replace(i, ranking=Ranking())) for i in store.incidents()]
     keys = [key for (key,) in store._rows("SELECT key FROM outbox ORDER BY key")]
     store.close()
@@ -271,7 +272,7 @@ def outcome(path: Path) -> tuple[list[bytes], list[str]]:
 
 
 def saved_incidents(path):
-    store = SqliteStore(path, read_only=True)
+    store = open_sqlite(path, read_only=True)
     incidents = store.incidents()
     store.close()
     return incidents

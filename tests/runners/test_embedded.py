@@ -8,7 +8,7 @@ import pytest
 
 from aiops.model import Event
 from aiops.runners.replay import Replay
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from aiops.triage import Triage
 from rca import ServiceGraph
 from tests.runners._world import (
@@ -155,7 +155,7 @@ def test_events_of_the_inbox_are_consumed_once_however_many_there_are(path):
     world.run(until=lambda: world.wall.move(1) or world.pager.heard)
     assert sum(len(incident.alerts) for incident in saved_incidents(path)) == 7
     assert world.metric('aiops_events_total{kind="alert",source="alertmanager"}') == 7
-    store = SqliteStore(path, read_only=True)
+    store = open_sqlite(path, read_only=True)
     assert store.counts()["inbox"] == 0
     store.close()
 

@@ -10,7 +10,7 @@ import pytest
 from aiops.errors import Overloaded, Refused, StoreError, Unavailable
 from aiops.series import SeriesTable
 from aiops.sources.push import PushSettings, PushSource
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from aiops.triage import TriageSettings
 from tests.runners._world import (
     END_MS,
@@ -178,6 +178,6 @@ def test_an_alert_that_comes_while_history_is_learnt_is_of_now(path):
 def test_the_case_that_was_ranked_is_kept_for_later(path):
     World(path).run()
     (incident,) = saved_incidents(path)
-    store = SqliteStore(path, read_only=True)
+    store = open_sqlite(path, read_only=True)
     assert store.case(incident.id) is not None
     store.close()

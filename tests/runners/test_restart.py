@@ -8,7 +8,7 @@ import pytest
 
 from aiops.errors import StoreError
 from aiops.series import SeriesTable
-from aiops.stores.sqlite import SqliteStore
+from aiops.stores.sqlite import open_sqlite
 from tests.runners._world import (
     FAULT,
     Feed,
@@ -64,7 +64,7 @@ def damaged(path, **snapshots):
     """Break what one life has left in the store."""
     first = World(path, snapshot_s=0.0)
     first.run(until=lambda: bool(first.pager.heard))
-    store = SqliteStore(path)
+    store = open_sqlite(path)
     with store._transaction() as write:
         for statement, value in snapshots.items():
             table, column = statement.split("__")

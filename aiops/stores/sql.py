@@ -1,0 +1,293 @@
+"""State in a SQL database: the same statements for SQLite (embedded) and PostgreSQL (several workers).
+
+Rule 1. A cycle is one transaction. After a crash the database holds whole cycles only.
+Rule 2. Rows hold nouns as bytes of `aiops.wire`; columns beside them are only what is searched for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from aiops.errors import Overloaded, StoreBusy
+from aiops.model import Event, Incident, Notification, Status
+from aiops.stores._base import Cycle, Outgoing, Received
+from aiops.stores._database import Database, Values, Write
+from aiops.wire import decode, encode
+
+MAX_INBOX = 100_000
+"""Events that may wait, about 100 MB: chosen, ten times the largest alert storm asked for."""
+MAX_WAIT_MS = 2 * 3_600_000
+"""A retry further away than this was set by a clock that was wrong: it is due. Twice the longest wait delivery sets."""
+_BETWEEN = "\x1f"
+_FIRST = (
+    "state = 'pending' AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.state = 'pending' "
+    "AND e.receiver = o.receiver AND e.incident_id = o.incident_id AND e.number < o.number)"
+)
+"""Of each receiver and incident only the first that is not done: order is kept."""
+
+
+class SqlStore:
+    """A `Store` in a SQL database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+    # -- a cycle
+
+    def commit(self, cycle: Cycle) -> None:
+        """Save a cycle, all of it or nothing."""
+        with self.database.transaction() as write:
+            write.run(
+                "INSERT INTO incidents (id, status, services, started_ms, resolved_ms, body) "
+                "VALUES (:id, :status, :services, :started_ms, :resolved_ms, :body) ON CONFLICT (id) DO UPDATE SET "
+                "status = excluded.status, services = excluded.services, started_ms = excluded.started_ms, "
+                "resolved_ms = excluded.resolved_ms, body = excluded.body",
+                [_incident_row(incident) for incident in cycle.incidents],
+            )
+            write.run(
+                "INSERT INTO outbox (key, receiver, incident_id, created_ms, body) "
+                "VALUES (:key, :receiver, :incident_id, :created_ms, :body) ON CONFLICT (key) DO NOTHING",
+                [_outbox_row(notification) for notification in cycle.notifications],
+            )
+            _upsert(write, "positions", ("source", "position"), cycle.positions.items())
+            _upsert(write, "states", ("name", "body"), cycle.states.items())
+            _upsert(write, "snapshots", ("source", "body"), cycle.snapshots.items())
+            _upsert(write, "cases", ("incident_id", "body"), cycle.cases.items())
+            write.run("DELETE FROM inbox WHERE number = :number", [{"number": n} for n in cycle.consumed])
+
+    # -- inbox
+
+    def put_events(self, events: Sequence[Event]) -> int:
+        """Make events durable; see `Store`."""
+        try:
+            with self.database.transaction() as write:
+                before = _count(write, "inbox")
+                if before + len(events) > MAX_INBOX:
+                    raise Overloaded(f"{before} events wait already")
+                for event in events:
+                    name = {"id": event.id, "status": event.status, "time_ms": event.time_ms}
+                    # A later word under the same name takes the place of the earlier one.
+                    write.run("DELETE FROM inbox WHERE id = :id AND status = :status AND time_ms < :time_ms", name)
+                    write.run(
+                        "INSERT INTO inbox (id, status, time_ms, body) VALUES (:id, :status, :time_ms, :body) "
+                        "ON CONFLICT (id, status) DO NOTHING",
+                        {**name, "body": encode(event)},
+                    )
+                return _count(write, "inbox") - before
+        except StoreBusy as error:
+            raise Overloaded(str(error)) from error
+
+    def inbox(self, limit: int = 10_000) -> list[Received]:
+        """Events no cycle has consumed, in the order in which they came."""
+        rows = self.database.rows("SELECT number, body FROM inbox ORDER BY number LIMIT :limit", {"limit": limit})
+        return [Received(number, decode(body, Event)) for number, body in rows]
+
+    # -- incidents and state
+
+    def incidents(
+        self,
+        *,
+        status: Status | None = None,
+        service: str | None = None,
+        since_ms: int | None = None,
+        before_ms: int | None = None,
+        limit: int = 100,
+    ) -> list[Incident]:
+        """Incidents, latest start first; see `Store`."""
+        rules = {
+            "status": "status = :status",
+            "service": "services LIKE :service ESCAPE '!'",
+            "since_ms": "started_ms >= :since_ms",
+            "before_ms": "started_ms < :before_ms",
+        }
+        wanted = {"status": status, "service": service, "since_ms": since_ms, "before_ms": before_ms}
+        given: dict[str, object] = {name: value for name, value in wanted.items() if value is not None}
+        if service is not None:
+            given["service"] = f"%{_BETWEEN}{_literal(service)}{_BETWEEN}%"
+        where = " AND ".join(rules[name] for name in given) or "1 = 1"
+        query = f"SELECT body FROM incidents WHERE {where} ORDER BY started_ms DESC, id LIMIT :limit"  # noqa: S608 # own texts
+        return [decode(body, Incident) for (body,) in self.database.rows(query, given | {"limit": limit})]
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident."""
+        body = self._one("SELECT body FROM incidents WHERE id = :name", incident_id)
+        return None if body is None else decode(body, Incident)
+
+    def case(self, incident_id: str) -> bytes | None:
+        """The ranking case of an incident."""
+        return self._one("SELECT body FROM cases WHERE incident_id = :name", incident_id)
+
+    def positions(self) -> dict[str, int]:
+        """How far each source was read."""
+        return _pairs(self.database.rows("SELECT source, position FROM positions"))
+
+    def snapshot(self, source: str) -> bytes | None:
+        """The detector memory of a source."""
+        return self._one("SELECT body FROM snapshots WHERE source = :name", source)
+
+    def state(self, name: str) -> bytes | None:
+        """A small named blob."""
+        return self._one("SELECT body FROM states WHERE name = :name", name)
+
+    # -- outbox
+
+    def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
+        """What may be sent now; see `Store`."""
+        return self._outgoing(
+            "SELECT body, attempts, next_ms, note FROM outbox AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "
+            f"AND (CAST(:receiver AS TEXT) IS NULL OR receiver = :receiver) AND {_FIRST} ORDER BY number LIMIT :limit",
+            {"now_ms": now_ms, "wrong_ms": now_ms + MAX_WAIT_MS, "receiver": receiver, "limit": limit},
+        )
+
+    def waiting(self) -> dict[str, int]:
+        """Receivers with something in the outbox, and when the first of it may be sent."""
+        query = f"SELECT receiver, min(next_ms) FROM outbox AS o WHERE {_FIRST} GROUP BY receiver"  # noqa: S608 # own texts
+        return _pairs(self.database.rows(query))
+
+    def done(self, key: str) -> None:
+        """The receiver has it."""
+        self._mark("UPDATE outbox SET state = 'done', attempts = attempts + 1, note = '' WHERE key = :key", key)
+
+    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
+        """Try again, not before `at_ms`."""
+        statement = "UPDATE outbox SET next_ms = :at_ms, attempts = attempts + 1, note = :reason WHERE key = :key"
+        self._mark(statement, key, at_ms=at_ms, reason=reason)
+
+    def dead(self, key: str, reason: str) -> None:
+        """Never try again; it stays visible."""
+        statement = "UPDATE outbox SET state = 'dead', attempts = attempts + 1, note = :reason WHERE key = :key"
+        self._mark(statement, key, reason=reason)
+
+    def dead_letters(self, limit: int = 100) -> list[Outgoing]:
+        """What nobody will be told, latest first."""
+        return self._outgoing(
+            "SELECT body, attempts, next_ms, note FROM outbox WHERE state = 'dead' ORDER BY number DESC LIMIT :limit",
+            {"limit": limit},
+        )
+
+    # -- receipts
+
+    def receipts(self, receiver: str, incident_id: str) -> dict[str, str]:
+        """What a receiver keeps of an incident, by name."""
+        query = "SELECT name, value FROM receipts WHERE receiver = :receiver AND incident_id = :incident_id"
+        return _pairs(self.database.rows(query, {"receiver": receiver, "incident_id": incident_id}))
+
+    def receipts_named(self, receiver: str, name: str) -> dict[str, str]:
+        """What a receiver keeps under one name, by incident."""
+        query = "SELECT incident_id, value FROM receipts WHERE receiver = :receiver AND name = :name"
+        return _pairs(self.database.rows(query, {"receiver": receiver, "name": name}))
+
+    def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
+        """Keep values beside those that are there; "" forgets one."""
+        key = {"receiver": receiver, "incident_id": incident_id}
+        kept = [key | {"name": name, "value": value} for name, value in values.items() if value]
+        gone = [key | {"name": name} for name, value in values.items() if not value]
+        with self.database.transaction() as write:
+            write.run(
+                "INSERT INTO receipts (receiver, incident_id, name, value) "
+                "VALUES (:receiver, :incident_id, :name, :value) "
+                "ON CONFLICT (receiver, incident_id, name) DO UPDATE SET value = excluded.value",
+                kept,
+            )
+            write.run(
+                "DELETE FROM receipts WHERE receiver = :receiver AND incident_id = :incident_id AND name = :name", gone
+            )
+
+    # -- upkeep
+
+    def prune(self, before_ms: int) -> dict[str, int]:
+        """Forget what was resolved, done or dead before, and what belongs to no incident; how much of what."""
+        before = {"before_ms": before_ms}
+        with self.database.transaction() as write:
+            incidents = write.run("DELETE FROM incidents WHERE resolved_ms < :before_ms", before)
+            notifications = write.run(
+                "DELETE FROM outbox WHERE state <> 'pending' AND created_ms < :before_ms", before
+            )
+            # The latest cases may belong to incidents that are still forming and not saved yet.
+            cases = write.run(
+                "DELETE FROM cases WHERE number <= (SELECT max(number) FROM cases) - 1000 "
+                "AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = incident_id)",
+                {},
+            )
+            receipts = write.run(
+                "DELETE FROM receipts WHERE incident_id <> '' "
+                "AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = incident_id)",
+                {},
+            )
+            return {"incidents": incidents, "notifications": notifications, "cases": cases, "receipts": receipts}
+
+    def counts(self) -> dict[str, int]:
+        """Sizes for metrics: incidents, active, inbox, outbox, dead, bytes."""
+        tables = {
+            "incidents": "incidents",
+            "active": "incidents WHERE status <> 'resolved'",
+            "inbox": "inbox",
+            "outbox": "outbox WHERE state = 'pending'",
+            "dead": "outbox WHERE state = 'dead'",
+        }
+        sizes = {name: _count(self.database, table) for name, table in tables.items()}
+        size_bytes = self.database.size_bytes()
+        return sizes if size_bytes is None else sizes | {"bytes": size_bytes}
+
+    # -- inside
+
+    def _mark(self, statement: str, key: str, **values: object) -> None:
+        with self.database.transaction() as write:
+            write.run(statement, {"key": key, **values})
+
+    def _one(self, query: str, name: str) -> bytes | None:
+        rows = self.database.rows(query, {"name": name})
+        return bytes(rows[0][0]) if rows else None
+
+    def _outgoing(self, query: str, values: Values) -> list[Outgoing]:
+        rows = self.database.rows(query, values)
+        return [Outgoing(decode(body, Notification), *rest) for body, *rest in rows]
+
+
+def _pairs(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    return {name: value for name, value in rows}  # noqa: C416 - a row is no tuple in every database
+
+
+def _upsert(write: Write, table: str, columns: tuple[str, str], items: Iterable[tuple[str, object]]) -> None:
+    key, value = columns
+    write.run(
+        f"INSERT INTO {table} ({key}, {value}) VALUES (:key, :value) "  # noqa: S608 # own texts
+        f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",
+        [{"key": name, "value": content} for name, content in items],
+    )
+
+
+def _count(database: Database | Write, table: str) -> int:
+    return int(database.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 # own texts
+
+
+def _literal(text: str) -> str:
+    """A text as part of a LIKE pattern."""
+    return re.sub("([!%_])", r"!\1", text)
+
+
+def _incident_row(incident: Incident) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "status": incident.status,
+        "services": _BETWEEN + _BETWEEN.join(incident.services) + _BETWEEN,
+        "started_ms": incident.started_ms,
+        "resolved_ms": incident.resolved_ms,
+        "body": encode(incident),
+    }
+
+
+def _outbox_row(notification: Notification) -> dict[str, object]:
+    return {
+        "key": notification.key,
+        "receiver": notification.receiver,
+        "incident_id": notification.incident.id,
+        "created_ms": notification.created_ms,
+        "body": encode(notification),
+    }
