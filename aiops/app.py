@@ -33,7 +33,7 @@ from aiops.runners._saved import Saver
 from aiops.runners.embedded import Embedded
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores import Store
-from aiops.stores.sqlite import open_sqlite
+from aiops.stores.place import open_store
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
 from aiops.web._base import WebSettings
@@ -106,7 +106,7 @@ def build(
     ConfigError : a setting names something that is not there
     StoreError : the store cannot be opened
     """
-    store = open_sqlite(base / settings.store.path)
+    store = open_store(settings.store.place, base=base)
     try:
         return _assembled(settings, store, base=base, clock=EventClock(wall, steady), wall=wall, opened=opened)
     except BaseException:

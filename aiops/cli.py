@@ -18,7 +18,7 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration file (YAML).")]
 Url = Annotated[str, typer.Option("--prometheus", help="Base address of the Prometheus, without /api/v1.")]
-StoreFile = Annotated[Path, typer.Option("--store", help="SQLite file of the service.")]
+StorePlace = Annotated[str, typer.Option("--store", help="SQLite file of the service, or its postgresql:// address.")]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 
@@ -113,7 +113,7 @@ def rank(
 def export(
     incident: Annotated[str, typer.Argument(help="Id of the incident, or the beginning of it.")],
     folder: Annotated[Path, typer.Argument(help="Case folder to write.")],
-    store: StoreFile = Path("aiops.sqlite"),
+    store: StorePlace = "aiops.sqlite",
 ) -> None:
     """Write what the ranker saw of an incident as a case folder."""
     from aiops.commands.incidents import export_case
@@ -124,10 +124,21 @@ def export(
 @app.command()
 def explain(
     incident: Annotated[str, typer.Argument(help="Id of the incident, or the beginning of it.")],
-    store: StoreFile = Path("aiops.sqlite"),
+    store: StorePlace = "aiops.sqlite",
     output: Format = "text",
 ) -> None:
     """Say what is known of an incident and why each suspect was named."""
     from aiops.commands.incidents import explain_incident
 
     explain_incident(incident, store, output=output)
+
+
+@app.command()
+def migrate(
+    store: StorePlace = "aiops.sqlite",
+    to: Annotated[str, typer.Option(help="Revision to go to, such as 0002; the newest one by default.")] = "",
+) -> None:
+    """Bring the tables of a store to another revision, up or down. The service does the way up by itself."""
+    from aiops.commands.migrate import migrate_tables
+
+    migrate_tables(store, to)

@@ -112,8 +112,17 @@ class MaintenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where state is kept."""
 
-    path: Annotated[str, Meta(description="SQLite file")] = "aiops.sqlite"
+    path: Annotated[str, Meta(description="SQLite file, of one service")] = "aiops.sqlite"
+    url: Annotated[
+        str,
+        Meta(description="postgresql://user:${PASSWORD}@host/name in place of `path`", pattern="^(postgresql://.*)?$"),
+    ] = ""
     keep_days: Annotated[float, Meta(gt=0, description="how long resolved incidents are kept")] = 90.0
+
+    @property
+    def place(self) -> str:
+        """The address if there is one, else the path."""
+        return self.url or self.path
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OWN = {"aiops", "detectors", "rca"}
-SLOW = {"pandas", "statsmodels", "sklearn", "pyarrow", "matplotlib", "prometheus_api_client", "requests"}
+SLOW = {
+    "pandas",
+    "statsmodels",
+    "sklearn",
+    "pyarrow",
+    "matplotlib",
+    "prometheus_api_client",
+    "requests",
+    "sqlalchemy",
+    "alembic",
+}
 # Inside aiops: what a module of the left side must never import.
 FORBIDDEN = {
     "aiops.model": {"aiops"},

@@ -11,23 +11,23 @@ import msgspec
 
 from aiops.errors import InputError
 from aiops.model import Incident
+from aiops.stores.place import is_address, open_store
 from aiops.stores.sql import SqlStore
-from aiops.stores.sqlite import open_sqlite
 from aiops.web.render import incident_dict
 from aiops.wire import decode_case
 from rca.case_folder import write_case
 
 
-def explain_incident(incident_id: str, path: Path, *, output: Literal["text", "json"]) -> None:
+def explain_incident(incident_id: str, place: str, *, output: Literal["text", "json"]) -> None:
     """Print all that is known of an incident, each suspect with its evidence.
 
     Raises
     ------
     InputError : there is no such store or incident
     """
-    store = _opened(path)
+    store = _opened(place)
     try:
-        incident = _found(store, incident_id, path)
+        incident = _found(store, incident_id)
     finally:
         store.close()
     if output == "json":
@@ -43,16 +43,16 @@ def explain_incident(incident_id: str, path: Path, *, output: Literal["text", "j
         console.print(line, soft_wrap=True, markup=False)
 
 
-def export_case(incident_id: str, folder: Path, path: Path) -> None:
+def export_case(incident_id: str, folder: Path, place: str) -> None:
     """Write what the ranker saw of an incident as a case folder, for `aiops rank`.
 
     Raises
     ------
     InputError : there is no such store or incident, it was never ranked, or the folder cannot be written
     """
-    store = _opened(path)
+    store = _opened(place)
     try:
-        incident = _found(store, incident_id, path)
+        incident = _found(store, incident_id)
         data = store.case(incident.id)
     finally:
         store.close()
@@ -68,13 +68,15 @@ def export_case(incident_id: str, folder: Path, path: Path) -> None:
     sys.stdout.write(f"Written: {folder}\nNext: aiops rank {folder}\n")
 
 
-def _opened(path: Path) -> SqlStore:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no store; --store names the SQLite file of the service")
-    return open_sqlite(path, read_only=True)
+def _opened(place: str) -> SqlStore:
+    if not is_address(place) and not Path(place).is_file():
+        raise InputError(
+            f"{place}: there is no store; --store names the service's SQLite file or postgresql:// address"
+        )
+    return open_store(place, read_only=True)
 
 
-def _found(store: SqlStore, incident_id: str, path: Path) -> Incident:
+def _found(store: SqlStore, incident_id: str) -> Incident:
     if (incident := store.incident(incident_id)) is not None:
         return incident
     known = store.incidents(limit=1000)
@@ -83,7 +85,7 @@ def _found(store: SqlStore, incident_id: str, path: Path) -> Incident:
         return matching[0]
     listed = ", ".join(i.id for i in (matching or known)[:5]) or "none"
     what = "several incidents begin so" if matching else "there is no such incident"
-    raise InputError(f"{incident_id!r}: {what} in {path}; the latest are {listed}")
+    raise InputError(f"{incident_id!r}: {what} in {store.database.name}; the latest are {listed}")
 
 
 def _why(incident: Incident) -> list[str]:

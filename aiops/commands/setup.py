@@ -71,7 +71,7 @@ def check(path: Path) -> None:
     lines.append(f"listens: {_address(settings)}")
     lines.append(f"budget: {settings.detection.page_budget_per_30d:g} false pages per series and 30 days")
     lines.append(f"tells: {', '.join(n.name for n in settings.notifiers) or 'nobody'}")
-    lines.append(f"state: {base / settings.store.path}")
+    lines.append(f"state: {_state(settings.store, base)}")
     sys.stdout.write(f"{path}: fine\n" + "".join(f"  {line}\n" for line in lines))
 
 
@@ -79,6 +79,11 @@ def _pull_line(one: config.PrometheusSettings, packs: dict[str, Pack]) -> str:
     names = app.chosen(packs, one.packs, "prometheus.packs")
     packs_text = "the packs that match" if one.packs == "auto" else ", ".join(names)
     return f"pull: {one.url} every {one.step_s:g} s, {packs_text}, {one.history_days:g} days to learn from"
+
+
+def _state(one: config.StoreSettings, base: Path) -> str:
+    # An address may hold a password: only where it leads is shown.
+    return f"PostgreSQL at {one.url.rpartition('@')[2]}" if one.url else str(base / one.path)
 
 
 def _address(settings: config.Settings) -> str:

@@ -12,7 +12,7 @@ Values = Mapping[str, object]
 class Write(Protocol):
     """One transaction that is open for writing. Statements have `:name` in place of values."""
 
-    def run(self, statement: str, values: Values | Sequence[Values] = ()) -> int:
+    def run(self, statement: str, values: Values | Sequence[Values]) -> int:
         """Run a statement once, or once for each set of values; how many rows it changed the last time."""
         ...
 

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from aiops.errors import StoreBusy, StoreError
-from aiops.stores._schema import HEAD, is_known
+from aiops.stores.revisions import HEAD, is_known
 
 _BUSY = "another program keeps the file locked: end it (a sqlite3 shell, a backup?)"
 _MEANING = {
@@ -37,7 +37,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     ------
     StoreError : another program's or a newer version's file, or a damaged one
     """
-    revision = _revision(connection, path)
+    revision = revision_of_file(connection, path)
     if revision:
         fault = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if fault != "ok":
@@ -51,7 +51,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 def check(connection: sqlite3.Connection, path: Path) -> None:
     """Check that the tables are the ones this program knows; `StoreError` if not."""
-    revision = _revision(connection, path)
+    revision = revision_of_file(connection, path)
     if revision != HEAD:
         raise StoreError(
             f"{path}: has schema version {int(revision or 0)}, this program needs {int(HEAD)}: start the service once, "
@@ -59,7 +59,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _revision(connection: sqlite3.Connection, path: Path) -> str:
+def revision_of_file(connection: sqlite3.Connection, path: Path) -> str:
     """The revision of the tables; "" = the file is empty."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiops.errors import ConfigError, StoreBusy, StoreError
 from aiops.stores._database import Values
-from aiops.stores._schema import HEAD, is_known
+from aiops.stores.revisions import HEAD, is_known
 from aiops.stores.sql import SqlStore
 
 if TYPE_CHECKING:
@@ -33,7 +33,22 @@ def open_postgres(url: str, *, connections: int = CONNECTIONS) -> SqlStore:
     StoreBusy : the server cannot be reached
     StoreError : the tables are of a newer version, or this user must not change them
     """
-    return SqlStore(PostgresDatabase(url, connections=connections))
+    database = PostgresDatabase(url, connections=connections)
+    try:
+        database.migrate()
+    except StoreError:
+        database.close()
+        raise
+    return SqlStore(database)
+
+
+def migrate_address(url: str, to: str) -> str:
+    """Bring the tables of a database to a revision; the one they had. Raises as `open_postgres`."""
+    database = PostgresDatabase(url, connections=2)
+    try:
+        return database.migrate(to)
+    finally:
+        database.close()
 
 
 class PostgresDatabase:
@@ -42,23 +57,21 @@ class PostgresDatabase:
     def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         self._engine = _engine(url, connections)
         self.name = self._engine.url.render_as_string(hide_password=True)
-        try:
-            with self._translated():
-                self._migrate()
-        except StoreError:
-            self.close()
-            raise
 
-    def _migrate(self) -> None:
+    def migrate(self, to: str = HEAD) -> str:
+        """Bring the tables to a revision; the one they had. StoreError if that one is not known."""
         from aiops.stores.migrations import migrate_postgres, revision_of
 
-        with self._engine.connect() as connection:
-            revision = revision_of(connection)
-        if revision and not is_known(revision):
-            raise StoreError(
-                f"{self.name}: has schema version {revision}, this program needs {HEAD}: run the version that wrote it"
-            )
-        migrate_postgres(self._engine, HEAD)
+        with self._translated():
+            with self._engine.connect() as connection:
+                revision = revision_of(connection)
+            if revision and not is_known(revision):
+                raise StoreError(
+                    f"{self.name}: has schema version {revision}, this program needs {HEAD}: "
+                    "run the version that wrote it"
+                )
+            migrate_postgres(self._engine, to)
+        return revision
 
     def close(self) -> None:
         """Close all connections."""

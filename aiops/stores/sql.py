@@ -27,6 +27,11 @@ _FIRST = (
 )
 """Of each receiver and incident only the first that is not done: order is kept."""
 
+_PENDING = (
+    "SELECT body, attempts, next_ms, note FROM outbox AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "  # noqa: S608 # own texts
+    f"AND (CAST(:receiver AS TEXT) IS NULL OR receiver = :receiver) AND {_FIRST} ORDER BY number LIMIT :limit"
+)
+
 
 class SqlStore:
     """A `Store` in a SQL database."""
@@ -139,11 +144,8 @@ class SqlStore:
 
     def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
         """What may be sent now; see `Store`."""
-        return self._outgoing(
-            "SELECT body, attempts, next_ms, note FROM outbox AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "
-            f"AND (CAST(:receiver AS TEXT) IS NULL OR receiver = :receiver) AND {_FIRST} ORDER BY number LIMIT :limit",
-            {"now_ms": now_ms, "wrong_ms": now_ms + MAX_WAIT_MS, "receiver": receiver, "limit": limit},
-        )
+        values = {"now_ms": now_ms, "wrong_ms": now_ms + MAX_WAIT_MS, "receiver": receiver, "limit": limit}
+        return self._outgoing(_PENDING, values)
 
     def waiting(self) -> dict[str, int]:
         """Receivers with something in the outbox, and when the first of it may be sent."""
@@ -206,9 +208,7 @@ class SqlStore:
         before = {"before_ms": before_ms}
         with self.database.transaction() as write:
             incidents = write.run("DELETE FROM incidents WHERE resolved_ms < :before_ms", before)
-            notifications = write.run(
-                "DELETE FROM outbox WHERE state <> 'pending' AND created_ms < :before_ms", before
-            )
+            notifications = write.run("DELETE FROM outbox WHERE state <> 'pending' AND created_ms < :before_ms", before)
             # The latest cases may belong to incidents that are still forming and not saved yet.
             cases = write.run(
                 "DELETE FROM cases WHERE number <= (SELECT max(number) FROM cases) - 1000 "

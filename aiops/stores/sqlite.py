@@ -135,6 +135,16 @@ class _Transaction:
         return self._connection.execute(query, values).fetchall()
 
 
+@contextmanager
+def locked_file(path: Path) -> Iterator[None]:
+    """Hold the lock of the one process that may write; `StoreError` if another has it."""
+    lock = _lock(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def _lock(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

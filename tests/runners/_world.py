@@ -266,7 +266,7 @@ def outcome(path: Path) -> tuple[list[bytes], list[str]]:
     """Everything that is left in a store: incidents and keys of notifications, done or not."""
     store = open_sqlite(path, read_only=True)
     incidents = [encode(replace(i, ranking=Ranking())) for i in store.incidents()]
-    keys = [key for (key,) in store._rows("SELECT key FROM outbox ORDER BY key")]
+    keys = [key for (key,) in store.database.rows("SELECT key FROM outbox ORDER BY key")]
     store.close()
     return incidents, keys
 

@@ -65,10 +65,10 @@ def damaged(path, **snapshots):
     first = World(path, snapshot_s=0.0)
     first.run(until=lambda: bool(first.pager.heard))
     store = open_sqlite(path)
-    with store._transaction() as write:
+    with store.database.transaction() as write:
         for statement, value in snapshots.items():
             table, column = statement.split("__")
-            write.execute(f"UPDATE {table} SET body = ? WHERE {column}", (value,))  # noqa: S608 - the test's own words
+            write.run(f"UPDATE {table} SET body = :value WHERE {column}", {"value": value})  # noqa: S608 - the test's own words
     store.close()
 
 
@@ -76,7 +76,7 @@ def damaged(path, **snapshots):
 def test_a_snapshot_that_cannot_be_read_starts_the_detectors_cold_and_keeps_incidents(path, caplog, body):
     whole = World(path.with_name("whole"))
     whole.run()
-    damaged(path, snapshots__1=body)
+    damaged(path, **{"snapshots__1 = 1": body})
     second = World(path)
     second.run()
     assert second.sources[0].asked == [None]

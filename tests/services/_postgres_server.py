@@ -16,7 +16,7 @@ import pytest
 from tests.services._aiops_process import free_port, wait_for
 
 READY_S = 30.0
-PASSWORD = "secret-word"
+PASSWORD = "secret-word"  # noqa: S105  # of a server on loopback that lives for one test
 DEBIAN = Path("/usr/lib/postgresql")
 """Debian keeps the server's programs out of the PATH."""
 

@@ -13,9 +13,9 @@ from alembic.script import ScriptDirectory
 from aiops.errors import StoreError
 from aiops.model import Incident
 from aiops.stores import Cycle, migrations
-from aiops.stores._schema import HEAD, REVISIONS
 from aiops.stores.migrations import migrate_postgres, migrate_sqlite, revision_of
 from aiops.stores.postgres import open_postgres
+from aiops.stores.revisions import HEAD, REVISIONS
 from aiops.stores.sqlite import open_sqlite
 
 # The tables as the first version made them, before there was alembic.
@@ -128,7 +128,7 @@ def test_a_file_of_the_first_version_is_brought_up_to_date_with_all_that_is_in_i
     first = sqlite3.connect(path)
     first.executescript(FIRST_VERSION)
     first.close()
-    with pytest.raises(StoreError, match="has schema version 1.*start the service once"):
+    with pytest.raises(StoreError, match=r"has schema version 1.*start the service once"):
         open_sqlite(path, read_only=True)
     store = open_sqlite(path)
     assert (store.case("i1"), store.case("i2"), store.positions()) == (b"\x01", b"\x02", {"prom": 7})

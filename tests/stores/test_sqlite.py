@@ -7,7 +7,7 @@ import pytest
 from aiops.errors import StoreError
 from aiops.model import Incident
 from aiops.stores import Cycle
-from aiops.stores._schema import HEAD
+from aiops.stores.revisions import HEAD
 from aiops.stores.sqlite import open_sqlite
 
 INCIDENT = Incident("i3", "open", "cart: slow", "warning", 1000, 1000, 1000, services=("cart", "db"))

@@ -14,13 +14,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from aiops.stores._schema import REVISIONS
+from aiops.stores.revisions import REVISIONS
 
 _UPGRADE_LOCK = 5_221_948_172  # chosen: a number nobody else uses for an advisory lock
 
 
 def migrate(connection: sa.Connection, to: str) -> None:
-    """Bring the tables of a database to revision `to` (a name from `_schema.REVISIONS`, or "" for no tables)."""
+    """Bring the tables of a database to revision `to` (a name from `revisions.REVISIONS`, or "" for no tables)."""
     config = _config()
     config.attributes["connection"] = connection
     goes_up = ("", *REVISIONS).index(to) >= ("", *REVISIONS).index(revision_of(connection))
