@@ -27,6 +27,7 @@ def detection_rules(settings: Settings) -> DetectionRules:
         settle_s=one.settle_s,
         utc_offset_s=one.utc_offset_hours * 3600.0,
         maintenance=maintenance_windows(settings),
+        page_budget_total_per_week=one.page_budget_total_per_week,
     )
 
 

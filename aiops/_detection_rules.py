@@ -16,6 +16,7 @@ class DetectionRules:
     ----------
     page_budget_per_30d : false pages per paging series and 30 days
     evidence_budget_per_30d : the same for signals that only explain
+    page_budget_total_per_week : of all paging series together; the stricter budget counts; 0 = none
     track : when a deviation is told and when it ends
     utc_offset_s : local time minus UTC, by whose clock patterns recur
     watch_change_s : how long a service is watched closely after a change
@@ -30,3 +31,4 @@ class DetectionRules:
     watch_change_s: float = 1800.0
     settle_s: float = 600.0
     maintenance: tuple[Window, ...] = ()
+    page_budget_total_per_week: float = 0.0

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aiops._detection_rules import DetectionRules
 from aiops._limits import Limits
 from aiops._presence import GAP_MS, Presence
+from aiops._shares import Shares
 from aiops.model import F64, I64, Bools
 from detectors._base import Scores, Verdicts
 from detectors.absence import Absence
@@ -95,12 +96,14 @@ class Ensemble:
         self.blind = False
         self._presence = Presence()
         self._before: F64 = np.zeros(0)
+        self._shares = Shares(limits.table, step_s)
         self._rules, self._limits = rules, limits
 
     def grow(self, n: int) -> None:
         """Make room for n columns."""
         for part in (self.bank, self.absence, self.season, self._presence):
             part.grow(n)
+        self._shares.grow(n)
         self._before = np.concatenate([self._before, np.full(n - len(self._before), np.nan)])
 
     def update(self, times: I64, values: F64) -> Said:
@@ -108,6 +111,7 @@ class Ensemble:
         frozen = self._frozen(int(times[0]))
         verdicts = self.bank.update(times, values, frozen)
         rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
+        self._shares.judge(rarity, values, verdicts.expected, verdicts.upper)
         usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
         young, rows = self._presence.unsettled(times, values, self._rules.settle_s)
         for scores in (rarity, missing):

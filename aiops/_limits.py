@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from aiops._changes import EASE, Change
-from aiops.model import F64, Signal
+from aiops.model import F64
 from aiops.series import SeriesTable
+from detectors.rarity import rarity_threshold
 
 
 class Limits:
@@ -17,12 +18,18 @@ class Limits:
     Parameters
     ----------
     page, evidence : for signals that page, and for those that only explain
+
+    Attributes
+    ----------
+    paging : how many series may page
     """
 
     def __init__(self, table: SeriesTable, page: float, evidence: float) -> None:
         self.usual = np.zeros(0)
-        self._table, self._page, self._evidence = table, page, evidence
+        self.paging = 0
+        self.table, self._page, self._evidence = table, page, evidence
         self._columns: dict[str, list[int]] = {}
+        self._may_page = np.zeros(0, np.bool_)
 
     def grow(self, n: int) -> None:
         """Take in the series up to number n."""
@@ -30,9 +37,16 @@ class Limits:
         if n <= first:
             return
         for column in range(first, n):
-            self._columns.setdefault(self._table.key(column).service, []).append(column)
-        added = [self._of(self._table.signal(column)) for column in range(first, n)]
-        self.usual = np.concatenate([self.usual, added])
+            self._columns.setdefault(self.table.key(column).service, []).append(column)
+        signals = [self.table.signal(column) for column in range(first, n)]
+        self._may_page = np.concatenate([self._may_page, np.array([s.pages for s in signals], np.bool_)])
+        self.usual = np.concatenate([self.usual, [self._page if s.pages else self._evidence for s in signals]])
+        self.paging = int(self._may_page.sum())
+
+    def share(self, pages_per_day: float, others: int) -> None:
+        """Let all series that may page, these and `others`, open no more than so many false pages together."""
+        together = max(self.paging + others, 1)
+        self.usual[self._may_page] = max(self._page, rarity_threshold(pages_per_day / together))
 
     def columns(self, service: str) -> list[int]:
         """The series of a service."""
@@ -46,6 +60,3 @@ class Limits:
         limits = self.usual.copy()
         limits[watched] -= EASE
         return limits
-
-    def _of(self, signal: Signal) -> float:
-        return self._page if signal.pages else self._evidence

@@ -59,6 +59,9 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """When a deviation is an anomaly."""
 
     page_budget_per_30d: Annotated[float, Meta(gt=0, description="false pages per paging series and 30 days")] = 1.0
+    page_budget_total_per_week: Annotated[
+        float, Meta(ge=0, description="the same of all paging series together and week; the stricter counts; 0 = none")
+    ] = 0.0
     evidence_budget_per_30d: Annotated[float, Meta(gt=0, description="the same for signals that only explain")] = 8.0
     needed: Annotated[int, Meta(ge=1, le=30, description="rows out of band before anything is said")] = 3
     of: Annotated[int, Meta(ge=1, le=30, description="among this many rows")] = 5

@@ -49,12 +49,14 @@ class Detection:
     ----------
     forgiven : deviations not followed because they recur
     is_unsaved : a level was accepted or taken back since the last snapshot
+    others : how many series of other shards may page: all share one total budget
     """
 
     def __init__(self, table: SeriesTable, step_s: float, rules: DetectionRules | None = None) -> None:
         self.table = table
         self.rules = rules or DetectionRules()
         self.forgiven = 0
+        self.others = 0
         self.view: View | None = None
         self.blind = False
         self.is_unsaved = False
@@ -74,6 +76,11 @@ class Detection:
     def accepted(self) -> tuple[Accepted, ...]:
         """The last levels that were taken for normal after a change, oldest first; may be read by any thread."""
         return self._accepted.all
+
+    @property
+    def paging(self) -> int:
+        """How many series may page."""
+        return self._limits.paging
 
     def learn(self, block: Block) -> None:
         """Teach the detectors without raising anything: history, or what was already told before a restart."""
@@ -176,6 +183,8 @@ class Detection:
         if n > len(self._limits.usual):
             self.ensemble.grow(n)
             self._limits.grow(n)
+        if self.rules.page_budget_total_per_week:
+            self._limits.share(self.rules.page_budget_total_per_week / 7, self.others)
         values = block.values[fresh]
         if len(block.ids) != n or not np.array_equal(block.ids, np.arange(n)):
             wide = np.full((len(values), n), np.nan)

@@ -34,13 +34,15 @@ class Shard:
     """A source with the detectors and the recent rows of its series.
 
     `learnt_ms` is the last row the detectors have seen, `told_ms` the last one whose anomalies went to triage and were
-    saved; after a restart the rows between the two are learnt in silence.
+    saved; after a restart the rows between the two are learnt in silence. `siblings` are all shards of a pipeline: they
+    share what budget there is for all series together.
     """
 
     source: Source
     rules: DetectionRules = field(default_factory=DetectionRules)
     history: History = field(default_factory=History)
     told_ms: int = -(2**62)
+    siblings: tuple[Shard, ...] = ()
     detection: Detection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class Shard:
     def feed(self, batch: Batch) -> list[Anomaly]:
         """Detect in a batch; history and rows that were told before only teach, rows seen before are dropped."""
         found: list[Anomaly] = []
+        self.detection.others = sum(shard.detection.paging for shard in self.siblings if shard is not self)
         for block in batch.blocks:
             fresh = _rows(block, _until(block, self.detection.last_ms), len(block.times))
             told = len(fresh.times) if batch.history else _until(fresh, self.told_ms)
@@ -83,6 +86,8 @@ class Pipeline:
 
     def __init__(self, shards: Sequence[Shard], triage: Triage, maintenance: Sequence[Window] = ()) -> None:
         self.shards = tuple(shards)
+        for shard in self.shards:
+            shard.siblings = self.shards
         self.triage = triage
         self._maintenance = tuple(maintenance)
         self._unmuted_ms = -(2**62)
