@@ -30,7 +30,7 @@ $(VENV)/.run: pyproject.toml $(LOCK)
 
 $(VENV)/.dev: pyproject.toml $(LOCK)
 	$(MAKE_VENV)
-	$(INSTALL) --editable '.[dev,notebooks,postgres]'
+	$(INSTALL) --editable '.[dev,fuzz,notebooks,postgres]'
 	@touch $@ $(VENV)/.run
 
 demo: $(VENV)/.run ## install, then run the simulated shop until Ctrl-C, page on http://127.0.0.1:8080

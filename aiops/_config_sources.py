@@ -36,9 +36,9 @@ class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PushSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Samples that are pushed to us by remote_write."""
+    """Samples that are pushed to us by remote_write or OTLP."""
 
-    enabled: Annotated[bool, Meta(description="accept POST /api/v1/write")] = True
+    enabled: Annotated[bool, Meta(description="accept POST /api/v1/write and /v1/metrics")] = True
     step_s: Annotated[float, Meta(ge=1, le=3600, description="distance of the ticks, seconds")] = 30.0
     window_s: Annotated[float, Meta(ge=0, description="rate() window, seconds; 0 = max(60, 4 steps)")] = 0.0
     lateness_s: Annotated[float, Meta(ge=0, description="how long a tick waits for late samples; 0 = one step")] = 0.0

@@ -32,6 +32,7 @@ from aiops.runners._clock import EventClock
 from aiops.runners._saved import Saver
 from aiops.runners.embedded import Embedded
 from aiops.sources._pushed_samples import WriteLimits
+from aiops.sources.otlp import OtlpReader
 from aiops.stores import Store
 from aiops.stores.place import open_store
 from aiops.telemetry import Health, Telemetry
@@ -141,7 +142,8 @@ def _assembled(
     )
     telemetry.add_scores(lambda: score_rows(pipeline))
     limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
-    backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, limits)
+    otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
+    backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, limits)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
     return Service(settings, pipeline, runner, web, store)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiops._accepted import Accepted
 from aiops._scores import ScoreRow
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event, Incident, Status
 from aiops.pipeline import Pipeline
-from aiops.sources._pushed_samples import WriteLimits
+from aiops.sources._pushed_samples import Taken, WriteLimits
+from aiops.sources.otlp import OtlpReader
 from aiops.sources.push import PushSource
 from aiops.sources.remote_write import decode
 from aiops.stores import Store
@@ -25,7 +26,7 @@ class ServiceBackend:
 
     Parameters
     ----------
-    push : where pushed samples go; None = not accepted
+    push, otlp : where pushed samples go, and what reads those of OTLP; None = not accepted
     wake : tells the runner that the inbox has something
     """
 
@@ -35,6 +36,7 @@ class ServiceBackend:
     health: Health
     wake: Callable[[], None]
     push: PushSource | None = None
+    otlp: OtlpReader | None = None
     write_limits: WriteLimits = field(default_factory=WriteLimits)
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
@@ -42,6 +44,18 @@ class ServiceBackend:
         if self.push is None:
             raise InputError("remote_write is switched off here: set push.enabled to true")
         self.push.offer(decode(body, headers, self.write_limits, known=self.push.known))
+
+    async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
+        """Take an OTLP request; samples dropped for their time or a limit are told to the sender too."""
+        if self.push is None or self.otlp is None:
+            raise InputError("OTLP is switched off here: set push.enabled to true")
+        before = self.push.health
+        taken = self.otlp.take(body, headers, before.closed_ms)
+        dropped = {why: n - before.dropped[why] for why, n in self.push.health.dropped.items()}
+        texts = [taken.message] if taken.message else []
+        if any(dropped.values()):
+            texts.append("samples dropped: " + ", ".join(f"{why} {n}" for why, n in dropped.items() if n))
+        return replace(taken, message="; ".join(texts))
 
     async def events(self, events: list[Event]) -> None:
         """Put events into the inbox; they are durable when this returns."""

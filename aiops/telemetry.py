@@ -30,7 +30,7 @@ Result = Literal["sent", "retried", "rejected"]
 EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
 RECEIVING = ("alertmanager", "grafana", "events")
 ENDPOINTS = (
-    *("write", "alertmanager", "grafana", "events", "incidents", "incident", "graph"),
+    *("write", "otlp_metrics", "alertmanager", "grafana", "events", "incidents", "incident", "graph"),
     *("healthy", "ready", "metrics", "overview", "detail", "other"),
 )
 ANSWERS = ("ok", "refused", "overloaded", "failed", "gone")

@@ -16,12 +16,14 @@ from aiops.demo.encode import HEADERS, encode_block
 from aiops.errors import InputError, Overloaded, StoreError, TooLarge
 from aiops.model import Incident
 from aiops.series import SeriesTable
-from aiops.sources._pushed_samples import WriteLimits, key_of
+from aiops.sources._pushed_samples import Taken, WriteLimits, key_of
+from aiops.sources.otlp import OtlpReader
 from aiops.sources.push import PushSettings, PushSource
 from aiops.stores import Cycle
 from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from tests.runners._world import GRAPH, SERIES, START_MS, Feed, alert, pipeline_of, shop_values
+from tests.sources._otlp_world import PROTOBUF, gauge, request
 from tests.sources._push_wall import PACK, T0, series
 
 DB_IS_SLOW = Incident("i-db", "open", "db is slow", "critical", START_MS, START_MS + 60_000, services=("db", "cart"))
@@ -55,7 +57,8 @@ def backend(store, feed):
 
 def pushed(backend, limits=None):
     source = PushSource([PACK], SeriesTable(), PushSettings(step_s=60), clock=lambda: T0 / 1000)
-    return replace(backend, push=source, write_limits=limits or WriteLimits())
+    reader = OtlpReader(source.offer, limits or WriteLimits())
+    return replace(backend, push=source, otlp=reader, write_limits=limits or WriteLimits())
 
 
 def body():
@@ -232,3 +235,31 @@ def test_series_that_appear_while_scores_are_read_do_not_break_the_page(feed, le
     shard = SimpleNamespace(detection=Growing(*lengths), source=feed)
     rows = list(score_rows(SimpleNamespace(shards=[shard])))
     assert [row.series for row in rows] == [SERIES[0][0]]
+
+
+def otlp(backend, *metrics):
+    return asyncio.run(backend.otlp_metrics(request(*metrics).SerializeToString(), PROTOBUF))
+
+
+def test_otlp_goes_to_the_pushed_source(backend):
+    backend = pushed(backend)
+    assert otlp(backend, gauge(1.0, T0 * 10**6, "level"), gauge(1.0, T0 * 10**6, "nobody_watches")) == Taken()
+    assert (backend.push.health.accepted, backend.push.health.unwatched) == (1, 1)
+
+
+def test_samples_dropped_for_their_time_are_told_to_the_sender(backend):
+    taken = otlp(pushed(backend), gauge(1.0, T0 * 10**6 * 2, "level"), gauge(1.0, 0, "level"))
+    assert taken == Taken(1, "data points left out: no time 1 (first in 'level'); samples dropped: future 1")
+
+
+def test_otlp_without_a_pushed_source_is_wrong_for_good(backend):
+    with pytest.raises(InputError, match=r"push\.enabled"):
+        otlp(backend, gauge())
+
+
+def test_otlp_that_does_not_fit_comes_again(backend):
+    source = PushSource([PACK], SeriesTable(), PushSettings(step_s=60, max_pending_samples=2), clock=lambda: T0 / 1000)
+    backend = replace(backend, push=source, otlp=OtlpReader(source.offer))
+    otlp(backend, gauge(1.0, T0 * 10**6, "level"), gauge(1.0, T0 * 10**6, "level", a="b"))
+    with pytest.raises(Overloaded):
+        otlp(backend, gauge(1.0, T0 * 10**6, "level"))

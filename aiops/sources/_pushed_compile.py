@@ -13,10 +13,16 @@ from aiops.sources._pushed_series import RawSeries, SeriesLimits
 from aiops.sources._pushed_signals import Signals
 from aiops.sources._pushed_ticks import Ticks
 from aiops.sources._pushed_watch import Watchlist
+from aiops.sources.otlp import OtlpReader
 from aiops.sources.remote_write import decode
 
 _SIGNAL = Signal("compiled", "latency")
 _PACK = Pack("", "", (), (Recipe("", _SIGNAL, "quantile", Selector("b")), Recipe("", _SIGNAL, "gauge", Selector("g"))))
+
+_OTLP = (
+    b'{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","exponentialHistogram":{"aggregationTemporality":1,'
+    b'"dataPoints":[{"timeUnixNano":"1","scale":1,"count":"1","positive":{"bucketCounts":["1"]}}]}}]}]}]}'
+)
 
 
 def compile_kernels() -> None:
@@ -25,6 +31,7 @@ def compile_kernels() -> None:
     Takes some seconds on the first start of an installation, tenths of a second when the kernels are cached.
     """
     decode(bytes(cramjam.snappy.compress_raw(b"")), {})
+    OtlpReader(lambda _samples: None).take(_OTLP, {"content-type": "application/json"})
     watch = Watchlist([_PACK])
     raws, signals = RawSeries(watch, SeriesLimits()), Signals(watch.recipes, SeriesTable())
     labels = [("b", "0.5"), ("b", "+Inf"), ("g", "1")]

@@ -22,8 +22,8 @@ label_limit   its series is new and a label of its metric has `max_label_values`
 
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
-SKIPPED = ("exemplars", "histograms", "metadata", "infinite")
-"""Parts of bodies that nobody reads."""
+SKIPPED = ("exemplars", "histograms", "metadata", "infinite", "repeated_deltas")
+"""Parts of bodies that nobody reads; `repeated_deltas` are data points of OTLP that had come before."""
 
 _LOG_EVERY_S = 60.0  # chosen: visible, and no flood where every body has such samples
 

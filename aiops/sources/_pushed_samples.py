@@ -58,6 +58,20 @@ class Samples:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a request whose parts may be refused one by one.
+
+    Parameters
+    ----------
+    rejected : data points left out
+    message : why, for the sender's log; empty if there is nothing to say
+    """
+
+    rejected: int = 0
+    message: str = ""
+
+
 def _varint(data: bytes, pos: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while pos < end and shift < 70:  # 10 bytes of 7 bits

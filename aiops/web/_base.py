@@ -10,6 +10,7 @@ from aiops._accepted import Accepted
 from aiops.model import Event, Incident, Status
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
+from aiops.sources._pushed_samples import Taken
 from rca import ServiceGraph
 
 _NO_SECRET = Secret("")
@@ -26,6 +27,18 @@ class Backend(Protocol):
         UnsupportedMedia : another version or encoding (415)
         InputError : wrong for good (400)
         Overloaded, StoreError : the sender keeps it and tries again (503)
+        """
+        ...
+
+    async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
+        """Take an OTLP request as it came, still compressed; header names are in lower case.
+
+        Raises
+        ------
+        UnsupportedMedia : another encoding or compression (415)
+        TooLarge : over a limit (413)
+        InputError : wrong for good (400)
+        Overloaded : the sender keeps it and tries again (503)
         """
         ...
 

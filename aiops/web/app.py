@@ -19,6 +19,7 @@ from aiops.web._base import Backend, WebSettings
 from aiops.web.api import Api
 from aiops.web.guard import Guard, problem
 from aiops.web.intake import Intake
+from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import Receivers
 
@@ -63,6 +64,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = _status(error, is_write=request.url.path == "/api/v1/write")
     log.warning("request refused path=%s status=%d reason=%s", request.url.path, status, str(error)[:200])
     headers = {"retry-after": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    if request.url.path == OTLP_PATH:
+        return otlp_failure(status, str(error)[:1000], headers, is_json=otlp_is_json(request))
     return problem(status, str(error)[:1000], headers)
 
 

@@ -6,6 +6,7 @@ wrong for good is 4xx, and what may work later is 503, never 429 (most senders d
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from aiops.events import Received, alertmanager, grafana, posted
 from aiops.web._base import Backend, WebSettings
 from aiops.web.guard import problem
 from aiops.web.intake import Intake, refuse_encoded
+from aiops.web.otlp import OTLP_PATH, otlp_is_json, otlp_success
+
+log = logging.getLogger(__name__)
 
 Told = Callable[[Literal["alertmanager", "grafana", "events"], Received], None]
 """Told what came in by which route, for the metrics."""
@@ -39,6 +43,7 @@ class Receivers:
         """All routes that take a body."""
         return [
             Route("/api/v1/write", self.write, methods=["POST"]),
+            Route(OTLP_PATH, self.otlp_metrics, methods=["POST"]),
             Route("/api/v1/events", self.events, methods=["POST"]),
             Route("/webhooks/alertmanager", self.alertmanager, methods=["POST"]),
             Route("/webhooks/grafana", self.grafana, methods=["POST", "PUT"]),
@@ -49,6 +54,14 @@ class Receivers:
         async with self.intake.body(request, self.settings.max_write_bytes) as body:
             await self.backend.write(body, dict(request.headers))
         return Response(status_code=204)
+
+    async def otlp_metrics(self, request: Request) -> Response:
+        """Metrics by OTLP: 200 and what of them was left out, in the format of the request."""
+        async with self.intake.body(request, self.settings.max_write_bytes) as body:
+            taken = await self.backend.otlp_metrics(body, dict(request.headers))
+        if taken.message:
+            log.warning("OTLP metrics left out count=%d reason=%s", taken.rejected, taken.message[:500])
+        return otlp_success(taken, is_json=otlp_is_json(request))
 
     async def alertmanager(self, request: Request) -> Response:
         """Alerts of an Alertmanager."""

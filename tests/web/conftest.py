@@ -12,6 +12,7 @@ import pytest
 
 from aiops._accepted import Accepted
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
+from aiops.sources._pushed_samples import Taken
 from aiops.telemetry import Telemetry
 from aiops.web._base import WebSettings
 from aiops.web.app import build_app
@@ -141,6 +142,8 @@ class FakeBackend:
     """A service that remembers what it was given and fails as it is told to."""
 
     written: list[tuple[bytes, Mapping[str, str]]] = field(default_factory=list)
+    otlp: list[tuple[bytes, Mapping[str, str]]] = field(default_factory=list)
+    taken: Taken = field(default_factory=Taken)
     told: list[Event] = field(default_factory=list)
     fail: Exception | None = None
     reasons: list[str] = field(default_factory=list)
@@ -152,6 +155,12 @@ class FakeBackend:
         if self.fail:
             raise self.fail
         self.written.append((body, headers))
+
+    async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
+        if self.fail:
+            raise self.fail
+        self.otlp.append((body, headers))
+        return self.taken
 
     async def events(self, events: list[Event]) -> None:
         if self.fail:

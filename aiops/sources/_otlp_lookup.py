@@ -1,0 +1,121 @@
+"""The slots of all data points of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from aiops.model import I64
+from aiops.sources import _otlp_scan as otlp
+from aiops.sources import _otlp_slots as refused
+from aiops.sources._otlp_attributes import quantiles_of
+from aiops.sources._otlp_points import Scanned, refusals, spans_of
+from aiops.sources._otlp_slots import Metric, Slots, scattered
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What is known of each data point.
+
+    Parameters
+    ----------
+    slots : (p,) its slot, or below 0 why it is refused
+    grids : (p, 3) scale, low and size of the grid of an exponential histogram
+    quantiles : values of a summary's quantiles, by point
+    """
+
+    slots: I64
+    grids: I64
+    quantiles: dict[int, list[float]]
+
+
+def look_up(found: Scanned, slots: Slots) -> LookedUp:
+    """Look up all points, make slots for new ones.
+
+    Raises
+    ------
+    InputError : a name or an attribute is malformed
+    TooLarge : more new names than there is room for
+    """
+    wrong = refusals(found)
+    looked = LookedUp(wrong, np.zeros((len(wrong), 3), np.int64), {})
+    one = _Pass(found, slots, looked)
+    rows, resources = found.metrics.tolist(), found.resources.tolist()
+    numbers, spans = list[int](), spans_of(found)
+    number = -1
+    for row in rows:
+        if row[otlp.RESOURCE] != number:
+            number = row[otlp.RESOURCE]
+            known = slots.resource(found.raw[slice(*resources[number])])
+        first, end = row[otlp.FIRST_POINT], row[otlp.END_POINT]
+        if first == end:
+            continue
+        metric = slots.metric(known, found.raw, row)
+        if not metric.name:
+            numbers += [refused.NAME] * (end - first)
+        elif metric.kind in (otlp.GAUGE, otlp.SUM):
+            numbers += one.numbers(metric, first, end)
+        elif metric.kind == otlp.HISTOGRAM:
+            numbers += one.histograms(metric, first, end)
+        elif metric.kind == otlp.EXPONENTIAL:
+            numbers += one.exponentials(metric, first, end, spans)
+        else:
+            numbers += one.summaries(metric, first, end)
+    np.copyto(wrong, np.array(numbers, np.int64), where=wrong == 0)
+    return looked
+
+
+class _Pass:
+    """The columns of one request as lists: what Python reads a point at a time."""
+
+    def __init__(self, found: Scanned, slots: Slots, looked: LookedUp) -> None:
+        self._found, self._slots, self._looked = found, slots, looked
+        self._starts, self._ends = (found.points[:, c].tolist() for c in (otlp.ATTRS, otlp.ATTRS_END))
+        self._bounds, self._bounds_ends = (found.points[:, c].tolist() for c in (otlp.BOUNDS, otlp.BOUNDS_END))
+
+    def numbers(self, metric: Metric, first: int, end: int) -> list[int]:
+        texts = self._attributes(metric, first, end)
+        slots = list(map(metric.slots.get, texts))
+        if None in slots:
+            return [self._slots.simple(metric, text) for text in texts]
+        return cast("list[int]", slots)
+
+    def histograms(self, metric: Metric, first: int, end: int) -> list[int]:
+        raw = self._found.raw
+        texts = self._attributes(metric, first, end)
+        pairs = zip(self._bounds[first:end], self._bounds_ends[first:end], strict=True)
+        places = list(zip(texts, [raw[a:b] for a, b in pairs], strict=True))
+        slots = list(map(metric.slots.get, places))
+        if None in slots:
+            return [self._slots.histogram(metric, *place) for place in places]
+        return cast("list[int]", slots)
+
+    def exponentials(self, metric: Metric, first: int, end: int, spans: I64) -> list[int]:
+        slots = list[int]()
+        scales = self._found.points[first:end, otlp.SCALE].tolist()
+        texts = self._attributes(metric, first, end)
+        for i, text, scale, span in zip(range(first, end), texts, scales, spans[first:end].tolist(), strict=True):
+            if self._looked.slots[i]:
+                slots.append(0)  # refused already; an absurd scale gives no grid
+                continue
+            slot, self._looked.grids[i] = self._slots.exponential(metric, text, scale, *span)
+            slots.append(slot)
+        return slots
+
+    def summaries(self, metric: Metric, first: int, end: int) -> list[int]:
+        slots = list[int]()
+        points = self._found.points[first:end, otlp.POINT : otlp.POINT_END + 1].tolist()
+        for i, text, place in zip(range(first, end), self._attributes(metric, first, end), points, strict=True):
+            pairs = quantiles_of(self._found.raw, *place)
+            self._looked.quantiles[i] = [value for _, value in pairs]
+            slots.append(self._slots.summary(metric, text, tuple(q for q, _ in pairs)))
+        return slots
+
+    def _attributes(self, metric: Metric, first: int, end: int) -> list[bytes]:
+        raw, ends = self._found.raw, self._ends[first:end]
+        if min(ends) >= 0:
+            return [raw[a:b] for a, b in zip(self._starts[first:end], ends, strict=True)]
+        points = self._found.points[first:end, otlp.POINT : otlp.POINT_END + 1].tolist()
+        return [scattered(raw, metric.kind, a, b) for a, b in points]

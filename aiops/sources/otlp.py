@@ -1,0 +1,167 @@
+"""OTLP metrics over HTTP: a request body in, checked samples out, named as Prometheus would name them.
+
+Sums, histograms and exponential histograms become cumulative counters and classic buckets, so that signal packs find
+what they know. A request is taken whole, refused whole, or, where single data points are wrong, taken without them;
+the answer then says how many and why. What is raised is permanent (`InputError`) except `Overloaded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import chain
+
+import numpy as np
+
+from aiops.errors import TooLarge
+from aiops.model import F64, I32, I64, Bools
+from aiops.sources import _otlp_scan as otlp
+from aiops.sources._otlp_body import format_of, plain_body
+from aiops.sources._otlp_expand import REPEATED, SAMPLES, expand
+from aiops.sources._otlp_lookup import LookedUp, look_up
+from aiops.sources._otlp_points import Scanned, scan
+from aiops.sources._otlp_slots import REASONS, Slots
+from aiops.sources._pushed_samples import Samples, Taken, WriteLimits
+
+MAX_NAMES_BYTES = 128 * 2**20
+"""Room for what is known of data points. Chosen: that of the raw series behind them, `SeriesLimits.max_label_bytes`."""
+
+_FAR_MS = 2**62
+
+
+class OtlpReader:
+    """Reads requests; remembers names, and the totals of delta series.
+
+    Parameters
+    ----------
+    offer : takes the samples of a request, all or none
+    limits : beyond them a body is refused
+    """
+
+    def __init__(
+        self,
+        offer: Callable[[Samples], None],
+        limits: WriteLimits = WriteLimits(),  # noqa: B008 - frozen, so it cannot be changed by a call
+        max_names_bytes: int = MAX_NAMES_BYTES,
+    ) -> None:
+        self._offer, self._limits = offer, limits
+        self._slots = Slots(limits, max_names_bytes)
+
+    def take(self, body: bytes, headers: Mapping[str, str], closed_ms: int | None = None) -> Taken:
+        """Take a request.
+
+        Parameters
+        ----------
+        body : the bytes as sent
+        headers : names in lower case
+        closed_ms : samples up to here would come too late, so resets before it are not marked; None = before the first
+            tick, which a sample of long ago must not become
+
+        Raises
+        ------
+        UnsupportedMedia : neither protobuf nor JSON, or another compression than gzip (415)
+        TooLarge : over a limit (413)
+        InputError : anything else that sending it again will not heal (400)
+        Overloaded : from `offer`; nothing of the request is remembered then
+        """
+        is_json = format_of(headers) == "json"
+        raw = plain_body(body, headers, self._limits)
+        if is_json:
+            from aiops.sources._otlp_json import to_protobuf
+
+            raw = to_protobuf(raw)
+        self._slots.tidy()
+        found = scan(raw, self._limits)
+        looked = look_up(found, self._slots)
+        samples, undo = self._samples(found, looked, _FAR_MS if closed_ms is None else closed_ms)
+        try:
+            self._offer(samples)
+        except BaseException:
+            undo()
+            raise
+        return _answer(found, looked.slots)
+
+    # -- inside
+
+    def _samples(self, found: Scanned, looked: LookedUp, closed_ms: int) -> tuple[Samples, Callable[[], None]]:
+        """The samples of all points that have a slot, and what takes back their mark on the state."""
+        state, slots = self._slots, looked.slots
+        taken = np.flatnonzero(slots >= 0)
+        used = slots[taken]
+        firsts, widths = state.firsts[used], state.widths[used]
+        count = int(widths.sum())
+        if count > self._limits.samples_per_body:
+            raise TooLarge(f"the body has {count} samples, the limit is {self._limits.samples_per_body}")
+        places = np.zeros(len(slots), np.int64)
+        places[taken] = np.cumsum(widths) - widths
+        all_keys = state.keys
+        if count == len(used):
+            keys = [all_keys[first] for first in firsts.tolist()]
+        else:
+            ends = (firsts + widths).tolist()
+            keys = list(chain.from_iterable(all_keys[a:b] for a, b in zip(firsts.tolist(), ends, strict=True)))
+        undo = _undo(state, used, firsts, widths)
+        # Each value may get a zero before it.
+        series, times = np.empty(2 * count, np.int32), np.empty(2 * count, np.int64)
+        values, stale = np.empty(2 * count), np.empty(2 * count, np.bool_)
+        row, tally = np.zeros(max(2, int(widths.max(initial=0)))), np.zeros(2, np.int64)
+        expand(
+            np.frombuffer(found.raw, np.uint8),
+            *(found.metrics, found.points, found.numbers, slots, places, looked.grids),
+            *(state.firsts, state.starts, state.lasts, state.totals, closed_ms, row),
+            *(series, times, values, stale, tally),
+        )
+        n = int(tally[SAMPLES])
+        parts = [(series[:n], times[:n], values[:n], stale[:n]), *_summaries(found, looked, places)]
+        skipped = {"repeated_deltas": int(tally[REPEATED])} if tally[REPEATED] else {}
+        return _joined(keys, parts, skipped), undo
+
+
+_Part = tuple[I32, I64, F64, Bools]
+
+
+def _undo(state: Slots, used: I64, firsts: I64, widths: I64) -> Callable[[], None]:
+    starts, lasts = state.starts[used], state.lasts[used]
+    places = np.repeat(firsts - (np.cumsum(widths) - widths), widths) + np.arange(int(widths.sum()))
+    totals = state.totals[places]
+
+    def undo() -> None:
+        state.starts[used], state.lasts[used], state.totals[places] = starts, lasts, totals
+
+    return undo
+
+
+def _summaries(found: Scanned, looked: LookedUp, places: I64) -> list[_Part]:
+    """The quantiles of summaries, which the kernel leaves out."""
+    parts = list[_Part]()
+    for i, values in looked.quantiles.items():
+        if looked.slots[i] >= 0 and values:
+            is_stale = bool(found.points[i, otlp.FLAGS] & 1)
+            series = (places[i] + 2 + np.arange(len(values))).astype(np.int32)
+            times = np.full(len(values), found.numbers[i, otlp.TIME_NS] // np.uint64(1_000_000), np.int64)
+            numbers = np.full(len(values), np.nan) if is_stale else np.array(values)
+            parts.append((series, times, numbers, np.full(len(values), is_stale)))
+    return parts
+
+
+def _joined(keys: list[bytes], parts: list[_Part], skipped: dict[str, int]) -> Samples:
+    series, times, values, stale = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    infinite = np.isinf(values)
+    values[infinite] = np.nan
+    return Samples(keys, series, times, values, stale, skipped | {"infinite": int(np.count_nonzero(infinite))})
+
+
+def _answer(found: Scanned, slots: I64) -> Taken:
+    wrong = np.flatnonzero(slots < 0)
+    if not len(wrong):
+        return Taken()
+    reasons, first, counts = np.unique(slots[wrong], return_index=True, return_counts=True)
+    spans = found.metrics[found.points[wrong[first], otlp.METRIC], otlp.NAME : otlp.NAME_END + 1].tolist()
+    names = [found.raw[a:b][:80].decode("utf-8", "replace") for a, b in spans]
+    texts = [
+        f"{REASONS[-1 - reason]} {count} (first in {name!r})"
+        for reason, count, name in zip(reasons.tolist(), counts.tolist(), names, strict=True)
+    ]
+    return Taken(len(wrong), f"data points left out: {'; '.join(texts)}")
+
+
+__all__ = ["OtlpReader"]
