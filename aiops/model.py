@@ -102,6 +102,7 @@ class Event:
     source: str = ""
     status: Literal["", "firing", "resolved"] = ""
     labels: Labels = ()
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ def _event(
         source=source,
         status="firing" if status == "firing" else "resolved",
         labels=pairs,
+        runbook=payload.link(notes.get("runbook_url", "")) or payload.link(notes.get("runbook", "")),
     )
     return event, cut
 

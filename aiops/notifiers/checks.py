@@ -127,7 +127,13 @@ def example() -> Notification:
     return Notification("0123456789ab:opened:hook", incident, "hook", "opened", 1_700_000_060_000)
 
 
-def check_notifier(make: Callable[[str], Notifier], *, secrets: Sequence[str] = (), body: bytes = b"{}") -> None:
+def check_notifier(
+    make: Callable[[str], Notifier],
+    *,
+    secrets: Sequence[str] = (),
+    body: bytes = b"{}",
+    taken: Sequence[int] = (200, 201, 202, 204),
+) -> None:
     """Run all checks.
 
     Parameters
@@ -135,18 +141,21 @@ def check_notifier(make: Callable[[str], Notifier], *, secrets: Sequence[str] = 
     make : a notifier that talks to this address and remembers nothing yet
     secrets : texts given to it that must not show up anywhere but in requests
     body : what the receiver answers when all is well
+    taken : with which statuses; one that always says something of what it did gives no other
 
     Raises
     ------
     AssertionError : it does not keep to the contract; says where
     """
-    asyncio.run(_check_statuses(make, secrets, body))
+    asyncio.run(_check_statuses(make, secrets, body, taken))
     asyncio.run(_check_lost_answers(make, secrets))
     asyncio.run(_check_keys(make, body))
 
 
-async def _check_statuses(make: Callable[[str], Notifier], secrets: Sequence[str], body: bytes) -> None:
-    wanted: list[tuple[int, Taken]] = [(status, "taken") for status in (200, 201, 202, 204)]
+async def _check_statuses(
+    make: Callable[[str], Notifier], secrets: Sequence[str], body: bytes, taken: Sequence[int]
+) -> None:
+    wanted: list[tuple[int, Taken]] = [(status, "taken") for status in taken]
     wanted += [(status, "retry") for status in LATER] + [(status, "reject") for status in REFUSED]
     repeated = f'{{"message": "not with {" ".join(secrets)}"}}'.encode()
     for status, outcome in wanted:

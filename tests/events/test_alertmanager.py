@@ -197,3 +197,19 @@ def test_what_a_real_alertmanager_sent_is_understood() -> None:
     assert (end.status, end.id) == ("resolved", start.id)
     assert (start.time_ms, end.time_ms) == (1_795_348_138_157, 1_795_348_147_000)
     assert firing.rejects == resolved.rejects == ()
+
+
+@pytest.mark.parametrize(
+    ("notes", "runbook"),
+    [
+        ({"runbook_url": "https://wiki/run?a=1"}, "https://wiki/run?a=1"),
+        ({"runbook": "https://wiki/other"}, "https://wiki/other"),
+        ({"runbook_url": "javascript:alert(1)", "runbook": "see the wiki"}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_alert_brings_its_runbook_if_that_is_an_address(notes, runbook):
+    alert = {"status": "firing", "labels": {"alertname": "A"}, "annotations": notes, "startsAt": "2023-11-14T22:00:00Z"}
+    body = json.dumps({"version": "4", "status": "firing", "alerts": [alert]}).encode()
+    (event,) = alertmanager.read(body, 1_700_000_000_000, ("service",)).events
+    assert event.runbook == runbook
