@@ -8,6 +8,7 @@ PYTEST_ARGS ?=
 # Two workers, a file each: service tests mostly wait, and their timing stands two busy cores.
 TEST_JOBS ?= 2
 DATA ?=
+RELEASE ?=
 
 ifdef UV
 MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -32,6 +33,10 @@ $(VENV)/.dev: pyproject.toml $(LOCK)
 	$(MAKE_VENV)
 	$(INSTALL) --editable '.[dev,fuzz,notebooks,postgres]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(INSTALL) --editable '.[dev,notebooks,bench]'
+	@touch $@
 
 demo: $(VENV)/.run ## install, then run the simulated shop until Ctrl-C, page on http://127.0.0.1:8080
 	$(BIN)/aiops demo
@@ -64,8 +69,8 @@ bench-%: export NUMBA_CACHE_DIR = $(CURDIR)/build/kernels/$(shell cat $$(find de
 bench-core: $(VENV)/.dev ## figures of the main job
 	$(BIN)/python tests/benchmarks/bench_core.py
 
-bench-detection: $(VENV)/.dev ## figures of detection; DATA=folder with the labelled series
-	$(BIN)/python tests/benchmarks/bench_detection.py --data "$(DATA)"
+bench-detection: $(VENV)/.bench ## figures of detection; DATA=folder with the labelled series, RELEASE=name writes them into docs/
+	$(BIN)/python tests/benchmarks/bench_detection.py --data "$(DATA)" --release "$(RELEASE)"
 
 bench-rca: $(VENV)/.dev ## figures of root-cause ranking; DATA=folder with the labelled cases
 	$(BIN)/python tests/benchmarks/bench_rca.py --data "$(DATA)"

@@ -78,20 +78,30 @@ def holt_winters(times_s: F64, values: F64) -> F64:
     return out
 
 
-def _river(name: str) -> Peer:
-    def score(_times_s: F64, values: F64) -> F64:
-        from river import anomaly
+def river_gaussian(_times_s: F64, values: F64) -> F64:
+    """river's GaussianScorer: two-sided tail probability under one Gaussian of all values so far."""
+    from river import anomaly
 
-        model = anomaly.GaussianScorer(window_size=None) if name == "gaussian" else anomaly.HalfSpaceTrees(seed=0)
-        out = np.full(len(values), np.nan)
-        for row, value in enumerate(values):
-            if np.isfinite(value):
-                arguments = (None, value) if name == "gaussian" else ({"x": value},)
-                out[row] = model.score_one(*arguments)
-                model.learn_one(*arguments)
-        return out
+    model, out = anomaly.GaussianScorer(), np.full(len(values), np.nan)
+    for row in np.flatnonzero(np.isfinite(values)):
+        out[row] = model.score_one(None, values[row])
+        model.learn_one(None, values[row])
+    return out
 
-    return score
+
+def river_trees(_times_s: F64, values: F64) -> F64:
+    """river's HalfSpaceTrees on value and change, scaled to 0 to 1 as they come, the way its manual does it."""
+    from river import anomaly, compose, preprocessing
+
+    model = compose.Pipeline(preprocessing.MinMaxScaler(), anomaly.HalfSpaceTrees(seed=0))
+    out, before = np.full(len(values), np.nan), np.nan
+    with np.errstate(invalid="ignore"):  # its scaler divides infinity by infinity at the first row
+        for row in np.flatnonzero(np.isfinite(values)):
+            features = {"value": values[row], "change": values[row] - before if np.isfinite(before) else 0.0}
+            out[row] = model.score_one(features)
+            model.learn_one(features)
+            before = values[row]
+    return out
 
 
 def peers(*, slow: bool) -> dict[str, Peer]:
@@ -101,5 +111,5 @@ def peers(*, slow: bool) -> dict[str, Peer]:
     if slow:
         found["Holt-Winters refit"] = holt_winters
     if find_spec("river") is not None:
-        found |= {"river GaussianScorer": _river("gaussian"), "river HalfSpaceTrees": _river("trees")}
+        found |= {"river GaussianScorer": river_gaussian, "river HalfSpaceTrees": river_trees}
     return found

@@ -7,6 +7,7 @@ are measured without it. Every set is scored with the one parameter set the pack
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,18 +18,21 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from _detection_peers import F64, Peer, peers
 from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
+from _releases import add_release
 from _table import Row, at_least, at_most, publish
 
-from detectors import Bank, rarity_threshold
+from detectors import DETECTORS, Bank, rarity_threshold
 from detectors.checks import NOISES, surprise_shares
 from detectors.joint import Joint
 
 PAGE_SETS = ("kpi_aiops2018", "wsd", "ms_cloud_monitoring")
 OTHER_SETS = ("petshop_normal", "nab")
 JOINT_SET = "asd12"
+PAGE = Path(__file__).parents[2] / "docs" / "detection_results.md"
+DEFAULT = ("bank", "season", "absence")
 MONTH = rarity_threshold(1 / 30)
 GRID = np.unique(np.r_[np.arange(-3.0, 4.0, 0.04), [rarity_threshold(rate) for rate in BUDGETS.values()]])
-NOISE_STEPS_S = {1: 2_000_000, 15: 700_000, 300: 60_000}  # step -> rows
+NOISE_STEPS_S = {1: (2_000_000, 8), 15: (700_000, 4), 300: (60_000, 8)}  # step -> rows, series: 185 days at least
 
 
 def bank_scores(series: Sequence[Labelled]) -> list[F64]:
@@ -61,26 +65,42 @@ def cost_rows() -> list[Row]:
     began = time.process_time()
     Bank(1).update(np.arange(1_000_000) * 15_000, long)
     alone = time.process_time() - began
-    size = Bank(1).state_bytes_per_series
+    sizes = {part: DETECTORS[part](1).state_bytes_per_series for part in DEFAULT}
     return [
         at_most("cost, 100,000 series, median tick", round(float(np.median(ticks)), 3), "us/point", 0.25),
         at_most("cost, 1 series of 1,000,000 rows", round(alone, 3), "us/point", 0.25),
-        at_most("state", size, "bytes/series", 1_024),
+        *others_cost_rows(),
+        *(Row(f"state, {part}", size, "bytes/series") for part, size in sizes.items()),
+        at_most("state, the whole default bank", sum(sizes.values()), "bytes/series", 1_024),
     ]
+
+
+def others_cost_rows() -> list[Row]:
+    """Microseconds a point of what is asked beside the bank, for many series at once."""
+    rng, n, rows = np.random.default_rng(0), 100_000, []
+    for part in DEFAULT[1:]:
+        detector = DETECTORS[part](n)
+        detector.update(np.arange(20) * 15_000, rng.standard_normal((20, n)))
+        values = rng.standard_normal((20, n))
+        began = time.process_time()
+        detector.update(np.arange(20, 40) * 15_000, values)
+        cost = (time.process_time() - began) / values.size * 1e6
+        rows.append(Row(f"cost, 100,000 series, {part}", round(cost, 3), "us/point"))
+    return rows
 
 
 def noise_rows() -> list[Row]:
     """Surprise and pages on plain noise, as multiples of what they promise."""
     rows = []
     for noise, draw in NOISES.items():
-        for step_s, t in NOISE_STEPS_S.items():
+        for step_s, (t, n) in NOISE_STEPS_S.items():
             shares = surprise_shares(Bank, noise, step_s)
             worst = max(shares.values(), key=lambda share: max(share, 1 / max(share, 1e-9)))
             rows.append(_within(f"surprise on {noise}, step {step_s} s, worst of k = 2..5", worst, 3.0))
-            values = draw(np.random.default_rng(0), (t, 1))
-            times = np.arange(t, dtype=np.float64) * step_s
-            one = Labelled(noise, times, values, 0, np.full(t, -1), np.empty((0, 2), np.int64), times[-1] / 86_400)
-            seen = curves([one], bank_scores([one]), GRID)
+            times, rng = np.arange(t, dtype=np.float64) * step_s, np.random.default_rng(0)
+            none, days = np.empty((0, 2), np.int64), times[-1] / 86_400
+            series = [Labelled(noise, times, draw(rng, (t, 1)), 0, np.full(t, -1), none, days) for _ in range(n)]
+            seen = curves(series, bank_scores(series), GRID)
             for name, rate in BUDGETS.items():
                 over = seen.over_promise(rarity_threshold(rate), rate)
                 rows.append(_within(f"pages on {noise}, step {step_s} s, over 1/{name}", over, 2.0))
@@ -125,6 +145,8 @@ def peer_rows(data: dict[str, list[Labelled]], found: dict[str, Peer], every: in
         some = series[::every]
         points = sum(len(one.values) for one in some)
         for peer, score in {"bank": None, **found}.items():
+            if score is not None:  # imports and compiling are no cost of a point
+                score(some[0].times_s[:300], some[0].values[:300, 0])
             began = time.process_time()
             scores = bank_scores(some) if score is None else [score(one.times_s, one.values[:, 0]) for one in some]
             cost = (time.process_time() - began) / points * 1e6
@@ -164,6 +186,9 @@ def main() -> int:
     parser.add_argument("--data", default="", help="folder with one folder per labelled set")
     parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
     parser.add_argument("--every", type=int, default=5, help="peers are measured on every few series only")
+    parser.add_argument(
+        "--release", default="", help="write the figures into docs/detection_results.md under this name"
+    )
     args = parser.parse_args()
     rows = cost_rows() + noise_rows()
     folder = Path(args.data)
@@ -171,7 +196,9 @@ def main() -> int:
         rows += data_rows(folder, slow=args.slow, every=args.every)
     else:
         print(f"no labelled data in {args.data or 'DATA='}: cost and noise only")
-    publish("detection", rows)
+    written = publish("detection", rows)
+    if args.release:
+        add_release(PAGE, args.release, json.loads(written.read_text(encoding="utf-8")))
     return 0
 
 
