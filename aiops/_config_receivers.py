@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+
+from aiops._config_sources import BasicAuth
+
+Url = Annotated[str, Meta(pattern="^https?://")]
+Seconds = Annotated[float, Meta(gt=0, description="for connecting, and for each read and write")]
+
+
+class Only(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which incidents a receiver is told of; what is left out is counted and logged with the reason."""
+
+    severity: Annotated[list[Literal["critical", "warning"]], Meta(description="as severe as these; none = all")] = (
+        field(default_factory=list)
+    )
+    service: Annotated[list[str], Meta(description="one of these takes part, `*` is any text; none = all")] = field(
+        default_factory=list
+    )
 
 
 class ConsoleReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
@@ -21,11 +37,35 @@ class WebhookReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     headers: dict[str, str] = field(default_factory=dict)
     token_file: Annotated[str, Meta(description="file with a bearer token for the receiver")] = ""
     timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+    only: Only = Only()
 
 
-Receiver = ConsoleReceiver | WebhookReceiver
+class AlertmanagerReceiver(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="alertmanager"
+):
+    """Incidents as alerts of an Alertmanager, a heartbeat, and its silences."""
+
+    urls: Annotated[list[Url], Meta(min_length=1, description="every replica, without a load balancer")]
+    name: str = "alertmanager"
+    incidents: Annotated[bool, Meta(description="send incidents as alerts `AiopsIncident`")] = True
+    watchdog: Annotated[bool, Meta(description="send the alert `AiopsWatchdog` while the service is healthy")] = True
+    silences: Annotated[bool, Meta(description="tell nobody of what is silenced there")] = True
+    labels: Annotated[dict[str, str], Meta(description="further labels of every alert, such as team or cluster")] = (
+        field(default_factory=dict)
+    )
+    headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
+    token_file: Annotated[str, Meta(description="file with a bearer token")] = ""
+    basic_auth: BasicAuth | None = None
+    ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
+    timeout_s: Seconds = 10.0
+    only: Only = Only()
+
+
+Receiver = ConsoleReceiver | WebhookReceiver | AlertmanagerReceiver
 
 
 def receiver_files(one: Receiver) -> dict[str, str]:
     """Files that a receiver's settings name, by their key; empty = none."""
-    return {key: getattr(one, key) for key in one.__struct_fields__ if key.endswith("_file")}
+    files = {key: getattr(one, key) for key in one.__struct_fields__ if key.endswith("_file")}
+    auth = getattr(one, "basic_auth", None)
+    return files | ({"basic_auth.password_file": auth.password_file} if auth else {})

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 
 class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """User and password of a Prometheus behind basic authentication."""
+    """User and password for basic authentication."""
 
     username: str
     password_file: str

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
 
+from aiops._build_alertmanager import build_silences
 from aiops._build_inputs import build_inputs
-from aiops._build_notifiers import build_notifiers
+from aiops._build_notifiers import Around, build_notifiers, tended
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings
@@ -26,10 +28,13 @@ from aiops.backend import ServiceBackend, score_rows
 from aiops.config import Settings
 from aiops.delivery import Delivery
 from aiops.graphs.merged import GraphKeeper
-from aiops.model import Incident
+from aiops.model import Anomaly, Event, Incident
+from aiops.notifiers import Tended
+from aiops.notifiers.silences import Silences
 from aiops.pipeline import Pipeline
 from aiops.runners._clock import EventClock
 from aiops.runners._saved import Saver
+from aiops.runners._tending import tend
 from aiops.runners.embedded import Embedded
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources.otlp import OtlpReader
@@ -42,6 +47,7 @@ from aiops.web.app import build_app
 from aiops.web.server import serve
 
 __all__ = [
+    "Around",
     "Listening",
     "Service",
     "all_packs",
@@ -69,6 +75,10 @@ class Service:
     runner: Embedded
     web: Starlette
     store: Store
+    telemetry: Telemetry
+    tended: Mapping[str, Tended]
+    silences: Mapping[str, Silences]
+    """Silences of the Alertmanagers in the settings, by the receiver's name: to propose, create and end them."""
 
     async def run(self, stop: asyncio.Event, listening: Listening | None = None) -> None:
         """Run until `stop` is set. `listening` is told host and port once the web server takes requests."""
@@ -80,9 +90,17 @@ class Service:
         try:
             # Before the first request is taken: a sender would time out on a compiler that holds up the loop.
             await asyncio.to_thread(compile_kernels)
-            await self.runner.run(stop, serve_web)
+            await self.runner.run(stop, serve_web, *self._tending(stop))
         finally:
+            for silences in self.silences.values():
+                await silences.close()
             self.store.close()
+
+    def _tending(self, stop: asyncio.Event) -> list[Callable[[], Coroutine[None, None, None]]]:
+        """What looks after receivers between notifications; each by itself, so that none waits for another."""
+        clock, failed = self.runner.clock.wall_ms, self.telemetry.untended
+        things = [*self.tended.items(), *self.silences.items()]
+        return [partial(tend, name, one, stop, clock=clock, failed=failed) for name, one in things]
 
 
 def build(
@@ -125,9 +143,11 @@ def _assembled(
     opened: Callable[[Incident], None] | None,
 ) -> Service:
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
-    inputs, notifiers = build_inputs(settings, store, health, base, wall), build_notifiers(settings, base)
+    around = Around(store, clock.wall_ms, settings.listen.public_url, health.reasons)
+    inputs, notifiers = build_inputs(settings, store, health, base, wall), build_notifiers(settings, base, around)
+    silences = build_silences(settings, base, clock.wall_ms)
     triage = Triage(triage_settings(settings, tuple(notifiers)))
-    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings))
+    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings), _silenced(silences))
     runner = Embedded(
         pipeline,
         saver=_saver(settings, store, clock),
@@ -145,7 +165,14 @@ def _assembled(
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, limits)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
-    return Service(settings, pipeline, runner, web, store)
+    return Service(settings, pipeline, runner, web, store, telemetry, tended(notifiers), silences)
+
+
+def _silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], str] | None:
+    def why(item: Anomaly | Event) -> str:
+        return next((reason for one in silences.values() if (reason := one.why(item))), "")
+
+    return why if silences else None
 
 
 def _saver(settings: Settings, store: Store, clock: EventClock) -> Saver:

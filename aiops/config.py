@@ -18,11 +18,19 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, field
 
-from aiops._config_receivers import ConsoleReceiver, Receiver, WebhookReceiver, receiver_files
+from aiops._config_receivers import (
+    AlertmanagerReceiver,
+    ConsoleReceiver,
+    Only,
+    Receiver,
+    WebhookReceiver,
+    receiver_files,
+)
 from aiops._config_sources import BasicAuth, PrometheusSettings, PushSettings, source_name
 from aiops.errors import ConfigError
 
 __all__ = [
+    "AlertmanagerReceiver",
     "BasicAuth",
     "ConsoleReceiver",
     "DetectionSettings",
@@ -30,6 +38,7 @@ __all__ = [
     "Limits",
     "ListenSettings",
     "MaintenanceSettings",
+    "Only",
     "PrometheusSettings",
     "PushSettings",
     "Settings",

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aiops.errors import NotYet, Reject, Retry, StoreError
-from aiops.notifiers import Notifier
+from aiops.notifiers import Notifier, Receipt
 from aiops.stores import Outgoing, Store
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Delivery:
         rules: DeliveryRules | None = None,
     ) -> None:
         self.counts: Counter[tuple[str, str]] = Counter(
-            {(name, outcome): 0 for name in notifiers for outcome in ("sent", "retried", "dead")}
+            {(name, outcome): 0 for name in notifiers for outcome in ("sent", "left out", "retried", "dead")}
         )
         self.last_errors: dict[str, str] = {}
         self._store = store
@@ -141,7 +141,7 @@ class Delivery:
         note, store = row.notification, self._store
         notifier = self._notifiers.get(note.receiver)
         try:
-            await self._send(notifier, row)
+            receipt = await self._send(notifier, row)
         except NotYet as early:
             # Only this one waits: the lane goes on with other incidents, and nothing has failed.
             at_ms = max(early.at_ms, max(now_ms, self._clock()) + 1)
@@ -153,17 +153,18 @@ class Delivery:
         else:
             await asyncio.to_thread(store.done, note.key)
             self.last_errors.pop(note.receiver, None)
-            self.counts[note.receiver, "sent"] += 1
-            log.info(
-                "notification sent receiver=%s reason=%s incident=%s", note.receiver, note.reason, note.incident.id
-            )
+            outcome = "left out" if receipt.left_out else "sent"
+            self.counts[note.receiver, outcome] += 1
+            why = f" because={receipt.left_out}" if receipt.left_out else ""
+            about = (note.receiver, note.reason, note.incident.id, why)
+            log.info("notification %s receiver=%s reason=%s incident=%s%s", outcome, *about)
 
-    async def _send(self, notifier: Notifier | None, row: Outgoing) -> None:
+    async def _send(self, notifier: Notifier | None, row: Outgoing) -> Receipt:
         if notifier is None:
             raise Reject("no receiver of this name is configured")
         try:
             async with asyncio.timeout(self._rules.timeout_s):
-                await notifier.send(row.notification)
+                return await notifier.send(row.notification)
         except TimeoutError as error:
             raise Retry(f"no answer within {self._rules.timeout_s:g} s") from error
         except (NotYet, Retry, Reject, StoreError):

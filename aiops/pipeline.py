@@ -6,7 +6,7 @@ No clock and no I/O: a runner says what time it is, does what `act` is told, and
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -18,12 +18,16 @@ from aiops.cases import Past, build_case
 from aiops.detection import Detection, DetectionRules
 from aiops.history import History
 from aiops.model import Anomaly, Block, Event, Incident
+from aiops.silence import is_silence
 from aiops.sources import Batch, Source
 from aiops.triage import Rank, Ranked, Send, Tick, Triage
 from rca import Case
 
 ROWS = 240
 """Rows detected at once; the ring of recent rows holds twice as many, so a case always finds as many rows before it."""
+
+LISTEN_MS = 15_000
+"""How often what is silenced is looked at again: chosen, as often as silences are read."""
 
 Act = Callable[[Rank | Send, int], None]
 """What the runner does with an action, and the time at which it was asked for."""
@@ -82,15 +86,24 @@ class Pipeline:
     Parameters
     ----------
     maintenance : when nobody is to be told of alerts of some services
+    silenced : why nobody is to be told of something now, because people have said so; "" = they have not
+        None = nobody can
     """
 
-    def __init__(self, shards: Sequence[Shard], triage: Triage, maintenance: Sequence[Window] = ()) -> None:
+    def __init__(
+        self,
+        shards: Sequence[Shard],
+        triage: Triage,
+        maintenance: Sequence[Window] = (),
+        silenced: Callable[[Anomaly | Event], str] | None = None,
+    ) -> None:
         self.shards = tuple(shards)
         for shard in self.shards:
             shard.siblings = self.shards
         self.triage = triage
         self._maintenance = tuple(maintenance)
-        self._unmuted_ms = -(2**62)
+        self._silenced = silenced
+        self._unmuted_ms = self._heard_ms = -(2**62)
         self._to_undo: deque[str] = deque()
 
     def take(
@@ -163,17 +176,26 @@ class Pipeline:
         return build_case(incident, [shard.past() for shard in self.shards], self.triage.graph, now_ms)
 
     def _worked_on(self, item: Anomaly | Event, now_ms: int) -> str:
-        """Why nobody is to be told of an alert: its service is worked on."""
+        """Why nobody is to be told of it: its service is worked on (alerts only), or somebody has silenced it."""
+        if isinstance(item, Event) and item.kind != "alert":
+            return ""
         # What counts is when it is told: an alert that still fires after the maintenance is real.
-        return why(self._maintenance, item.service, now_ms) if isinstance(item, Event) and item.kind == "alert" else ""
+        worked_on = why(self._maintenance, item.service, now_ms) if isinstance(item, Event) else ""
+        return worked_on or (self._silenced(item) if self._silenced else "")
 
     def _unmute(self, now_ms: int) -> None:
-        """Tell again of alerts that fire on after maintenance has ended: their senders repeat them hours later."""
+        """Tell again of what goes on after maintenance or a silence has ended: alerts are repeated hours later."""
         ended = [w for w in self._maintenance if self._unmuted_ms < w.end_ms <= now_ms]
         self._unmuted_ms = max(self._unmuted_ms, now_ms)
-        muted = [i for i in self.triage.incidents() if i.muted in {w.said() for w in ended}] if ended else []
-        for alert in (a for i in muted if i.status != "resolved" for a in i.alerts if a.status == "firing"):
-            self.triage.feed(alert, now_ms, muted=self._worked_on(alert, now_ms))
+        listens = self._silenced is not None and not self._heard_ms <= now_ms < self._heard_ms + LISTEN_MS
+        if not ended and not listens:
+            return
+        self._heard_ms = now_ms
+        reasons = {w.said() for w in ended}
+        for incident in self.triage.incidents():
+            if incident.status != "resolved" and (incident.muted in reasons or is_silence(incident.muted)):
+                for item in _active(incident):
+                    self.triage.feed(item, now_ms, muted=self._worked_on(item, now_ms))
 
     @staticmethod
     def _do(actions: Sequence[Rank | Send], now_ms: int, act: Act) -> None:
@@ -188,6 +210,12 @@ def pieces(batch: Batch) -> list[Batch]:
         return [batch]
     first = [Batch(int(cut.times[-1]), (cut,), history=batch.history) for cut in cuts[:-1]]
     return [*first, Batch(batch.position, (cuts[-1],), batch.events, history=batch.history)]
+
+
+def _active(incident: Incident) -> Iterator[Anomaly | Event]:
+    """What may page and goes on."""
+    yield from (alert for alert in incident.alerts if alert.status == "firing")
+    yield from (anomaly for anomaly in incident.anomalies if anomaly.pages and anomaly.ended_ms is None)
 
 
 def _rows(block: Block, start: int, end: int) -> Block:

@@ -23,7 +23,7 @@ Top-level keys: `prometheus` (a list), `push`, `listen`, `detection`, `triage`, 
 
 SECTIONS = (
     ("prometheus[]", config.PrometheusSettings),
-    ("prometheus[].basic_auth", config.BasicAuth),
+    ("basic_auth", config.BasicAuth),
     ("push", config.PushSettings),
     ("listen", config.ListenSettings),
     ("detection", config.DetectionSettings),
@@ -31,6 +31,8 @@ SECTIONS = (
     ("graph", config.GraphSettings),
     ("notifiers[] kind: console", config.ConsoleReceiver),
     ("notifiers[] kind: webhook", config.WebhookReceiver),
+    ("notifiers[] kind: alertmanager", config.AlertmanagerReceiver),
+    ("notifiers[].only", config.Only),
     ("maintenance[]", config.MaintenanceSettings),
     ("store", config.StoreSettings),
     ("limits", config.Limits),

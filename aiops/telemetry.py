@@ -24,7 +24,7 @@ from aiops.events import REASONS, Received
 from aiops.model import Anomaly, Event, EventKind, Incident, Kind, Status
 from aiops.sources._base import Batch
 
-Result = Literal["sent", "retried", "rejected"]
+Result = Literal["sent", "left out", "retried", "rejected"]
 """What came of one attempt to notify."""
 
 EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
@@ -91,6 +91,7 @@ class Telemetry:
 
     def _make_edge_metrics(self) -> None:
         self._notified = self._counter("notifications", "Attempts to notify.", "receiver", "result")
+        self._untended = self._counter("receiver_upkeep_failures", "Failures between notifications.", "receiver")
         self._pending = self._gauge("outbox_pending", "Notifications waiting to be delivered.")
         self._dead = self._gauge("outbox_dead", "Notifications given up on.")
         events = [[source, kind] for source in EVENT_SOURCES for kind in get_args(EventKind)]
@@ -127,6 +128,7 @@ class Telemetry:
         """Announce somebody who is notified."""
         for result in get_args(Result):
             self._notified.labels(receiver, result)
+        self._untended.labels(receiver)
 
     def add_scores(self, rows: Callable[[], Iterable[ScoreRow]]) -> None:
         """Show anomaly scores; `rows` is asked at every scrape."""
@@ -193,6 +195,10 @@ class Telemetry:
     def notified(self, receiver: str, result: Result) -> None:
         """Count an attempt to notify."""
         self._notified.labels(receiver, result).inc()
+
+    def untended(self, receiver: str) -> None:
+        """Count a failure of what a receiver does between notifications, such as sending alerts again."""
+        self._untended.labels(receiver).inc()
 
     def outbox(self, pending: int, dead: int) -> None:
         """Say how many notifications wait and how many were given up on."""

@@ -11,8 +11,11 @@ from aiops import app, config
 from aiops.backend import ServiceBackend, score_rows
 from aiops.errors import ConfigError, InputError, StoreError
 from aiops.model import Event
+from aiops.notifiers.checks import MemoryReceipts, example
 from aiops.notifiers.console import ConsoleNotifier
+from aiops.notifiers.only import Rule
 from aiops.notifiers.webhook import WebhookNotifier
+from aiops.silence import Matcher, Silence
 from tests.runners._world import Wall, eventually
 from tests.sources._fake_prometheus import FakePrometheus, serve
 
@@ -75,10 +78,11 @@ def test_receivers_are_built_by_their_kind(tmp_path):
     (tmp_path / "token").write_text("s3cret\n")
     text = "notifiers: [{kind: console}, {kind: webhook, url: 'http://h/x', token_file: token}]"
     settings = config.parse(text, where="test", environment={}, beside=tmp_path)
-    made = app.build_notifiers(settings, tmp_path)
+    around = app.Around(MemoryReceipts(), lambda: 0)
+    made = app.build_notifiers(settings, tmp_path, around)
     assert {name: type(one) for name, one in made.items()} == {"console": ConsoleNotifier, "webhook": WebhookNotifier}
     with pytest.raises(ConfigError, match="token: cannot be read"):
-        app.build_notifiers(settings, tmp_path / "elsewhere")
+        app.build_notifiers(settings, tmp_path / "elsewhere", around)
 
 
 def test_packs_are_chosen_by_name_or_all():
@@ -141,3 +145,37 @@ def test_what_is_pushed_while_push_is_off_is_refused(tmp_path):
     assert backend.graph().services() == []
     assert list(score_rows(service.pipeline)) == []
     service.store.close()
+
+
+def test_an_alertmanager_is_told_tended_and_asked_for_its_silences(tmp_path):
+    (tmp_path / "password").write_text("s3cr3t")
+    auth = f"{{username: u, password_file: '{tmp_path}/password'}}"
+    text = f"""
+    push: {{enabled: false}}
+    notifiers:
+      - {{kind: alertmanager, urls: ['http://a', 'http://b'], basic_auth: {auth}}}
+      - {{kind: alertmanager, name: quiet, urls: ['http://c'], incidents: false, watchdog: false, silences: false}}
+      - {{kind: webhook, url: 'http://h', only: {{severity: [critical], service: [cart]}}}}
+    """
+    service = built(tmp_path, text)
+    assert list(service.tended) == ["alertmanager", "quiet"]
+    assert list(service.silences) == ["alertmanager"]
+    silence = Silence((Matcher("service", "cart"),), 0, 2**60)
+    service.silences["alertmanager"].known = (silence,)
+    assert service.pipeline._silenced(Event("e", 1, "cart", "alert")).startswith("silenced")
+    assert service.pipeline._silenced(Event("e", 1, "db", "alert")) == ""
+    made = app.build_notifiers(service.settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+    assert [type(one).__name__ for one in made.values()] == ["AlertmanagerNotifier", "OnlyNotifier", "OnlyNotifier"]
+    assert made["quiet"]._rule.unwanted(example().incident) == "not for incidents"
+    assert made["webhook"]._rule == Rule(("critical",), ("cart",))
+    service.store.close()
+
+
+@pytest.mark.parametrize(
+    ("label", "rule"), [("a-b", "'a-b' is no name for a label"), ("severity", "is set for every incident")]
+)
+def test_a_label_that_alertmanager_would_not_take_is_refused_at_the_start(tmp_path, label, rule):
+    text = f"notifiers: [{{kind: alertmanager, urls: ['http://a'], labels: {{{label}: x}}}}]"
+    settings = settings_of(text)
+    with pytest.raises(ConfigError, match=rule):
+        app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from aiops._maintenance import Window
-from aiops.model import Block, Event
+from aiops.model import Anomaly, Block, Event, SeriesKey
 from aiops.pipeline import ROWS, Pipeline, Shard, pieces
+from aiops.silence import Matcher, Silence, why_silent
 from aiops.sources import Batch
 from aiops.triage import Ranked, Send, Triage
 from rca import Ranking
@@ -147,3 +148,58 @@ def test_what_is_muted_for_another_reason_stays_muted_after_maintenance():
     for now_ms in range(120_000, 700_000, 10_000):
         pipeline.tick(now_ms, lambda action, _: sent.append(action) if isinstance(action, Send) else None)
     assert sent == []
+
+
+# -- silences
+
+
+def told_under(silences, items, until_ms):
+    """(reason, time) of all that was sent while `silences(now_ms)` hold, and the pipeline."""
+    sent, clock = [], [0]
+    pipeline = Pipeline([], Triage(), silenced=lambda item: why_silent(silences, item, clock[0]))
+    for now_ms in range(0, until_ms, 5_000):
+        clock[0] = now_ms
+        for item in items:
+            if (item.updated_ms if isinstance(item, Anomaly) else item.time_ms) == now_ms:
+                pipeline.take([item], now_ms, lambda *_: None)
+
+        def act(action, at_ms):
+            if isinstance(action, Send):
+                sent.append((action.notification.reason, at_ms))
+            else:
+                pipeline.answer(Ranked(action.incident.id, Ranking()), at_ms, act)
+
+        pipeline.tick(now_ms, act)
+    return sent, pipeline
+
+
+ODD = Anomaly(
+    *("odd", SeriesKey("error_ratio", "cart"), "errors", "ratio", "up", True, 60_000, 60_000, None),
+    *(0.5, 0.0, 0.0, 0.1, 9.0, 2.0),
+)
+QUIET = Silence((Matcher("service", "cart"),), 0, 300_000, "ann", "known")
+
+
+@pytest.mark.parametrize("item", [ODD, Event("e", 60_000, "cart", "alert", status="firing")])
+def test_what_is_silenced_is_listed_with_the_reason_and_told_when_the_silence_is_over(item):
+    sent, pipeline = told_under([QUIET], [item], 290_000)
+    assert sent == []
+    assert pipeline.triage.incidents()[0].muted == "silenced by ann until 1 Jan 00:05 UTC: known"
+    sent, pipeline = told_under([QUIET], [item], 400_000)
+    assert [reason for reason, _ in sent] == ["opened"]
+    assert 300_000 <= sent[0][1] <= 320_000
+    assert pipeline.triage.incidents()[0].muted == ""
+
+
+def test_one_silence_after_another_keeps_it_quiet_and_what_is_not_silenced_speaks():
+    later = replace(QUIET, starts_ms=200_000, ends_ms=500_000)
+    assert told_under([QUIET, later], [ODD], 400_000)[0] == []
+    other = replace(ODD, id="other", series=SeriesKey("error_ratio", "db"), updated_ms=90_000)
+    assert [reason for reason, _ in told_under([QUIET], [ODD, other], 250_000)[0]] == ["opened"]
+
+
+def test_an_incident_that_is_over_before_its_silence_is_never_told():
+    over = replace(ODD, updated_ms=120_000, ended_ms=120_000)
+    sent, pipeline = told_under([QUIET], [ODD, over], 900_000)
+    assert sent == []
+    assert [i.status for i in pipeline.triage.incidents()] == ["resolved"]

@@ -12,6 +12,7 @@ from aiops.commands._progress import progress_bar
 from aiops.discovery import config_text, discover, plan_text
 from aiops.errors import ConfigError, InputError
 from aiops.graphs.file import load_edges
+from aiops.notifiers.checks import MemoryReceipts
 from aiops.packs import Pack
 
 
@@ -58,7 +59,7 @@ def check(path: Path) -> None:
     try:
         packs = app.all_packs(settings)
         lines = [_pull_line(one, packs) for one in settings.prometheus]
-        app.build_notifiers(settings, base)
+        app.build_notifiers(settings, base, app.Around(MemoryReceipts(), lambda: 0, settings.listen.public_url))
         for one in settings.prometheus:
             app.prometheus_client(one, base)
         if settings.push.enabled:

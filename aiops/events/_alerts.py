@@ -12,6 +12,7 @@ from aiops.events import _payload as payload
 from aiops.events._payload import Received
 from aiops.model import Event
 from aiops.series import event_id, service_of
+from aiops.silence import OWN_ALERTS
 
 
 class _Payload(msgspec.Struct, rename="camel"):
@@ -58,7 +59,8 @@ def read_alerts(
         try:
             alert = payload.typed(raw, _Alert, f"alerts[{number}]")
             labels = payload.strings(alert.labels, f"alerts[{number}].labels")
-            if reason := unwanted(labels):
+            # An alert that is ours comes back where incidents are sent to an Alertmanager that also tells us.
+            if reason := "our own alert" if labels.get("alertname") in OWN_ALERTS else unwanted(labels):
                 rejects[reason] += 1
                 continue
             event, cut = _event(alert, labels, now_ms, f"alerts[{number}]", (source, content.status, names))

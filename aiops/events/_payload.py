@@ -28,6 +28,7 @@ CUT_MARK = "… [cut]"
 REASONS = (
     "unreadable",
     "severity none",
+    "our own alert",
     "not about a service",
     "type not understood",
     "labels over the limit",

@@ -1,6 +1,6 @@
 """Who is told of incidents."""
 
-from aiops.notifiers._base import Notifier, Receipt
+from aiops.notifiers._base import Notifier, Receipt, Tended
 from aiops.notifiers.receipts import Receipts
 
-__all__ = ["Notifier", "Receipt", "Receipts"]
+__all__ = ["Notifier", "Receipt", "Receipts", "Tended"]

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from aiops.model import Notification
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The receiver has it. `reference` is the receiver's own name for it, if it gave one."""
+    """The receiver has it, or is not to have it.
+
+    `reference` is the receiver's own name for it, if it gave one. `left_out` says why it was not told; "" = it was.
+    """
 
     reference: str = ""
+    left_out: str = ""
+
+
+@runtime_checkable
+class Tended(Protocol):
+    """What has to be looked after between notifications: alerts to be sent again, old things to be removed."""
+
+    async def tend(self, now_ms: int) -> float:
+        """Do what is due at `now_ms`, unix ms of the wall clock; gives the seconds until something will be.
+
+        Raises
+        ------
+        Retry, Reject, StoreError : it could not be done; it is asked for again
+        """
+        ...
 
 
 class Notifier(Protocol):

@@ -15,11 +15,14 @@ receiver says of its reasons do, without our secrets should it repeat them.
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import logging
+import ssl
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -52,11 +55,12 @@ class Rest:
     url : what paths are appended to; http or https
     headers : sent with every request; treated as secrets
     secrets : further texts that no error may show
+    ca_file : certificate authority for TLS; None = those that this machine trusts
     timeout_s : for connecting, and for each read and write
 
     Raises
     ------
-    ConfigError : the address is none, or a header cannot be sent
+    ConfigError : the address is none, a header cannot be sent, or the certificates cannot be read
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Rest:
         *,
         headers: Mapping[str, str] | None = None,
         secrets: Iterable[Secret] = (),
+        ca_file: Path | None = None,
         timeout_s: float = 10.0,
     ) -> None:
         self._url = checked_url(where, url)
@@ -77,7 +82,11 @@ class Rest:
         self._secrets += [part for value in self._secrets for part in value.split() if len(part) > 6]
         self._secrets += [secret.reveal() for secret in secrets if secret]
         try:
-            self._client = httpx.AsyncClient(headers=given, timeout=timeout_s, follow_redirects=False)
+            verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(where, "ca_file", f"{ca_file} holds no certificates that can be read: {error}") from error
+        try:
+            self._client = httpx.AsyncClient(headers=given, timeout=timeout_s, follow_redirects=False, verify=verify)
         except (UnicodeEncodeError, ValueError, TypeError):
             raise ConfigError(where, "headers", "names and values must be plain text") from None
         logging.getLogger("httpx").addFilter(_host_only)
@@ -158,6 +167,15 @@ class Rest:
             text = text.replace(secret, "<secret>")
         line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         return line if len(line) <= _MOST_SAID else f"{line[: _MOST_SAID - 1]}…"
+
+
+def basic(user: str, password: Secret) -> str:
+    """The Authorization header of a user.
+
+    >>> basic("Aladdin", Secret("open sesame"))
+    'Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=='
+    """
+    return f"Basic {base64.b64encode(f'{user}:{password.reveal()}'.encode()).decode()}"
 
 
 def retry_after_s(text: str, now: datetime | None = None) -> float:

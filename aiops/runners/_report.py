@@ -18,7 +18,7 @@ from aiops.words import span
 
 SILENT_MS = 300_000  # chosen: a source that had data and has given none for so long is not well
 NOT_LOST = frozenset({"samples", "nan", "warnings", "infos", "clock_back", "query_refused", "query_unavailable"})
-RESULTS: dict[str, Result] = {"sent": "sent", "retried": "retried", "dead": "rejected"}
+RESULTS: dict[str, Result] = {"sent": "sent", "left out": "left out", "retried": "retried", "dead": "rejected"}
 assert set(RESULTS.values()) == set(get_args(Result))
 
 

@@ -20,10 +20,11 @@ class AiopsProcess:
     ----------
     folder : where configuration, store and log are written
     settings : YAML text without `listen` and `store`
+    port : where it listens; None = any free one
     """
 
-    def __init__(self, folder: Path, settings: str) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, settings: str, *, port: int | None = None) -> None:
+        self.folder, self.port = folder, port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "aiops.yaml"
         place = f"listen: {{port: {self.port}}}\nstore: {{path: '{folder / 'aiops.sqlite'}'}}\n"

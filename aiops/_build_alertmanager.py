@@ -1,0 +1,66 @@
+"""Settings become what speaks to Alertmanagers: notifiers and silences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aiops._config_receivers import AlertmanagerReceiver
+from aiops._secret_file import read_secret
+from aiops.config import Settings
+from aiops.errors import ConfigError
+from aiops.notifiers import Receipts
+from aiops.notifiers._replicas import Replicas
+from aiops.notifiers._rest import Rest, basic
+from aiops.notifiers.alertmanager import AlertmanagerNotifier
+from aiops.notifiers.silences import Silences
+from aiops.secret import Secret
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_OURS = frozenset({"alertname", "service", "severity", "incident"})
+
+
+def build_alertmanager(
+    one: AlertmanagerReceiver,
+    base: Path,
+    receipts: Receipts,
+    clock: Callable[[], int],
+    *,
+    page: str,
+    ill: Callable[[], Sequence[str]],
+) -> AlertmanagerNotifier:
+    """The notifier of one Alertmanager and all its replicas.
+
+    Raises
+    ------
+    ConfigError : a label is none or is one of ours, a file cannot be read, or an address is none
+    """
+    for name in one.labels:
+        if not _LABEL.fullmatch(name) or name in _OURS:
+            rule = f"{name!r} is no name for a label" if name not in _OURS else f"{name!r} is set for every incident"
+            raise ConfigError("the configuration", f"notifiers {one.name}.labels", rule)
+    beats = ill if one.watchdog else None
+    return AlertmanagerNotifier(_replicas(one, base), receipts, clock, labels=one.labels, page=page, ill=beats)
+
+
+def build_silences(settings: Settings, base: Path, clock: Callable[[], int]) -> dict[str, Silences]:
+    """The silences of every Alertmanager in the settings that are to be kept to, by the receiver's name."""
+    found = [one for one in settings.notifiers if isinstance(one, AlertmanagerReceiver) and one.silences]
+    return {one.name: Silences(_replicas(one, base), clock, one.labels) for one in found}
+
+
+def _replicas(one: AlertmanagerReceiver, base: Path) -> Replicas:
+    headers, secrets = dict(one.headers), list[Secret]()
+    if one.token_file:
+        headers["Authorization"] = f"Bearer {read_secret(one.token_file, base).reveal()}"
+    if one.basic_auth:
+        secrets.append(read_secret(one.basic_auth.password_file, base))
+        headers["Authorization"] = basic(one.basic_auth.username, secrets[0])
+    ca_file = base / one.ca_file if one.ca_file else None
+    return Replicas(
+        [
+            Rest("alertmanager", url, headers=headers, secrets=secrets, ca_file=ca_file, timeout_s=one.timeout_s)
+            for url in one.urls
+        ]
+    )

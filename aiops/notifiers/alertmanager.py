@@ -1,0 +1,115 @@
+"""Incidents as alerts of Alertmanager, and a heartbeat.
+
+Alertmanager forgets an alert that is not sent again, so what fires is sent every minute, and what was resolved for some
+minutes more, to every replica. What is being sent is kept in the receipts, so a restart goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from aiops.model import Notification
+from aiops.notifiers._alert import Alert, alerts_of
+from aiops.notifiers._base import Receipt
+from aiops.notifiers._replicas import Replicas
+from aiops.notifiers.receipts import Receipts
+from aiops.silence import WATCHDOG_ALERT
+
+RESEND_MS = 60_000
+"""As Prometheus does."""
+LOOK_S = 15.0
+"""How often health is looked at: chosen, half a usual step of the data."""
+KEPT = "alerts"
+
+
+class AlertmanagerNotifier:
+    """Tells all replicas of one Alertmanager.
+
+    Parameters
+    ----------
+    receipts : where the alerts being sent are kept
+    clock : the wall clock, unix ms
+    labels : further labels of every alert
+    page : where people reach our pages; "" = alerts have no link
+    ill : why the service is not healthy, one line per part; None = no heartbeat is sent
+    """
+
+    def __init__(
+        self,
+        replicas: Replicas,
+        receipts: Receipts,
+        clock: Callable[[], int],
+        *,
+        labels: Mapping[str, str] | None = None,
+        page: str = "",
+        ill: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
+        self._replicas = replicas
+        self._receipts = receipts
+        self._clock = clock
+        self._labels = dict(labels or {})
+        self._page = page
+        self._ill = ill
+        self._alive: Alert | None = None
+        self._resend_ms = 0
+
+    async def send(self, notification: Notification) -> Receipt:
+        """Make the incident's alert fire, or resolve it."""
+        incident, now_ms = notification.incident, self._clock()
+        before = _read((await self._receipts.of(incident.id)).get(KEPT, ""))
+        alerts = alerts_of(incident, before, now_ms, self._labels, self._page)
+        await self._replicas.post([alert.posted(now_ms) for alert in alerts], notification.key)
+        await self._receipts.keep(incident.id, {KEPT: _written(alerts)})
+        return Receipt()
+
+    async def tend(self, now_ms: int) -> float:
+        """Send again what fires, has just been resolved, and the heartbeat; gives the seconds until it is due again.
+
+        Raises
+        ------
+        Retry, Reject : no replica took it
+        StoreError : the receipts cannot be read
+        """
+        changed = self._ill is not None and self._beat(now_ms)
+        # A clock that was set back must not stop the heartbeat.
+        if not changed and self._resend_ms - RESEND_MS <= now_ms < self._resend_ms:
+            return LOOK_S
+        alerts = [self._alive] if self._alive else []
+        for incident_id, text in (await self._receipts.named(KEPT)).items():
+            kept = _read(text)
+            left = [alert for alert in kept if not alert.is_over(now_ms)]
+            alerts += left
+            if len(left) < len(kept):
+                await self._receipts.keep(incident_id, {KEPT: _written(left)})
+        await self._replicas.post([alert.posted(now_ms) for alert in alerts])
+        self._resend_ms = now_ms + RESEND_MS
+        return LOOK_S
+
+    async def close(self) -> None:
+        """Close connections. The heartbeat ends by itself: who stops us on purpose is to be told as well."""
+        await self._replicas.close()
+
+    def _beat(self, now_ms: int) -> bool:
+        """Look at our health; True if the heartbeat has just begun or stopped."""
+        assert self._ill is not None
+        ill, before = list(self._ill()), self._alive
+        beats = before is not None and not before.ended_ms
+        if not ill and not beats:
+            labels = {**self._labels, "alertname": WATCHDOG_ALERT, "severity": "none"}
+            text = "aiops is watching. Whoever waits for this alert and does not get it must look at aiops."
+            self._alive = Alert(labels, {"summary": text}, now_ms, 0, self._page)
+        elif ill and before is not None and beats:
+            self._alive = msgspec.structs.replace(before, ended_ms=now_ms)
+        elif before is not None and before.is_over(now_ms):
+            self._alive = None
+        return self._alive is not before and self._alive is not None
+
+
+def _written(alerts: Sequence[Alert]) -> str:
+    return msgspec.json.encode(alerts).decode() if alerts else ""
+
+
+def _read(text: str) -> list[Alert]:
+    return msgspec.json.decode(text, type=list[Alert]) if text else []
