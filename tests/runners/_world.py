@@ -61,7 +61,7 @@ async def at_once(_: int) -> None:
     """Do not wait."""
 
 
-async def eventually(is_true: Callable[[], object], limit_s: float = 60.0) -> None:
+async def eventually(is_true: Callable[[], object], limit_s: float = 300.0) -> None:
     """Let the other tasks go on until it is true; the limit leaves room for a first compilation of the kernels."""
     async with asyncio.timeout(limit_s):
         while not is_true():  # noqa: ASYNC110 - nothing tells of it
