@@ -9,6 +9,7 @@ PYTEST_ARGS ?=
 TEST_JOBS ?= 2
 DATA ?=
 RELEASE ?=
+FUZZ_SECONDS ?= 60
 
 ifdef UV
 MAKE_VENV = $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
@@ -19,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs clean bench-core bench-detection bench-rca
+.PHONY: help demo test check format lock docs fuzz clean bench-core bench-detection bench-rca
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -65,6 +66,9 @@ docs: $(VENV)/.dev ## write the pages that are generated from the code
 
 # numba would run old code of a kernel that only calls an edited one; the folder is named by all of them.
 bench-%: export NUMBA_CACHE_DIR = $(CURDIR)/build/kernels/$(shell cat $$(find detectors rca aiops/sources -name '*.py' | sort) | cksum | cut -d' ' -f1)
+
+fuzz: $(VENV)/.dev ## fuzz every reader of bytes, FUZZ_SECONDS each
+	for file in tests/fuzz/_fuzz_*.py; do name=$${file#*_fuzz_}; $(BIN)/python tests/fuzz/fuzz.py $${name%.py} --seconds $(FUZZ_SECONDS) || exit 1; done
 
 bench-core: $(VENV)/.dev ## figures of the main job
 	$(BIN)/python tests/benchmarks/bench_core.py

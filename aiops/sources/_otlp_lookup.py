@@ -43,7 +43,7 @@ def look_up(found: Scanned, slots: Slots) -> LookedUp:
     looked = LookedUp(wrong, np.zeros((len(wrong), 3), np.int64), {})
     one = _Pass(found, slots, looked)
     rows, resources = found.metrics.tolist(), found.resources.tolist()
-    numbers, spans = list[int](), spans_of(found)
+    numbers, spans = list[int](), spans_of(found).tolist()
     number = -1
     for row in rows:
         if row[otlp.RESOURCE] != number:
@@ -72,6 +72,7 @@ class _Pass:
 
     def __init__(self, found: Scanned, slots: Slots, looked: LookedUp) -> None:
         self._found, self._slots, self._looked = found, slots, looked
+        self._wrong = looked.slots.tolist()
         self._starts, self._ends = (found.points[:, c].tolist() for c in (otlp.ATTRS, otlp.ATTRS_END))
         self._bounds, self._bounds_ends = (found.points[:, c].tolist() for c in (otlp.BOUNDS, otlp.BOUNDS_END))
 
@@ -83,25 +84,24 @@ class _Pass:
         return cast("list[int]", slots)
 
     def histograms(self, metric: Metric, first: int, end: int) -> list[int]:
-        raw = self._found.raw
-        texts = self._attributes(metric, first, end)
-        pairs = zip(self._bounds[first:end], self._bounds_ends[first:end], strict=True)
-        places = list(zip(texts, [raw[a:b] for a, b in pairs], strict=True))
-        slots = list(map(metric.slots.get, places))
-        if None in slots:
-            return [self._slots.histogram(metric, *place) for place in places]
-        return cast("list[int]", slots)
+        raw, texts = self._found.raw, self._attributes(metric, first, end)
+        bounds = [raw[a:b] for a, b in zip(self._bounds[first:end], self._bounds_ends[first:end], strict=True)]
+        # All points of a metric have the same bounds unless somebody is changing them just now.
+        if bounds.count(bounds[0]) == len(bounds):
+            slots = list(map(metric.layouts.get(bounds[0], {}).get, texts))
+            if None not in slots:
+                return cast("list[int]", slots)
+        return [self._slots.histogram(metric, *place) for place in zip(texts, bounds, strict=True)]
 
-    def exponentials(self, metric: Metric, first: int, end: int, spans: I64) -> list[int]:
-        slots = list[int]()
-        scales = self._found.points[first:end, otlp.SCALE].tolist()
-        texts = self._attributes(metric, first, end)
-        for i, text, scale, span in zip(range(first, end), texts, scales, spans[first:end].tolist(), strict=True):
-            if self._looked.slots[i]:
-                slots.append(0)  # refused already; an absurd scale gives no grid
-                continue
-            slot, self._looked.grids[i] = self._slots.exponential(metric, text, scale, *span)
+    def exponentials(self, metric: Metric, first: int, end: int, spans: list[list[int]]) -> list[int]:
+        slots, grids = list[int](), list[tuple[int, int, int]]()
+        texts, scales = self._attributes(metric, first, end), self._found.points[first:end, otlp.SCALE].tolist()
+        for text, scale, span, wrong in zip(texts, scales, spans[first:end], self._wrong[first:end], strict=True):
+            # An absurd scale gives no grid.
+            slot, grid = (0, (0, 0, 0)) if wrong else self._slots.exponential(metric, text, scale, *span)
             slots.append(slot)
+            grids.append(grid)
+        self._looked.grids[first:end] = grids
         return slots
 
     def summaries(self, metric: Metric, first: int, end: int) -> list[int]:

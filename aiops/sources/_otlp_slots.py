@@ -57,14 +57,16 @@ class _Covered:
 class Metric:
     """One metric of one resource.
 
-    `slots` maps what identifies a data point to its slot, or to why it is refused; `grids` has the grid of an
-    exponential histogram by its attributes. `name` is empty for a metric that has none Prometheus would take.
+    `slots` maps what identifies a data point to its slot, or to why it is refused; `layouts` does so for histograms, by
+    bounds and then attributes; `grids` has the grid of an exponential histogram by its attributes. `name` is empty for
+    a metric that has none Prometheus would take.
     """
 
     name: str
     kind: int
     resource: dict[str, str]
     slots: dict[bytes | tuple[bytes, object], int] = field(default_factory=dict)
+    layouts: dict[bytes, dict[bytes, int]] = field(default_factory=dict)
     grids: dict[bytes, _Covered] = field(default_factory=dict)
 
 
@@ -139,18 +141,23 @@ class Slots:
     def simple(self, metric: Metric, attributes: bytes) -> int:
         """The slot of a number."""
         slot = metric.slots.get(attributes)
-        return self._new(metric, attributes, attributes, ((metric.name, None),)) if slot is None else slot
+        if slot is None:
+            slot = metric.slots[attributes] = self._new(metric, attributes, ((metric.name, None),))
+        return slot
 
     def histogram(self, metric: Metric, attributes: bytes, bounds: bytes) -> int:
         """The slot of a histogram with these bounds (packed doubles)."""
-        place = (attributes, bounds)
-        slot = metric.slots.get(place)
-        if slot is not None:
-            return slot
-        upper = np.frombuffer(bounds, "<f8")
-        if len(upper) > _MOST_SERIES or not (np.diff(upper) > 0).all() or np.isnan(upper).any():
-            return BOUNDS
-        return self._new(metric, place, attributes, _buckets(metric.name, upper.tolist()))
+        layout = metric.layouts.get(bounds)
+        if layout is None:
+            layout = metric.layouts[bounds] = {}
+            self._bytes += len(bounds) + _OVERHEAD_BYTES
+        slot = layout.get(attributes)
+        if slot is None:
+            upper = np.frombuffer(bounds, "<f8")
+            if len(upper) > _MOST_SERIES or not (np.diff(upper) > 0).all() or np.isnan(upper).any():
+                return BOUNDS
+            slot = layout[attributes] = self._new(metric, attributes, _buckets(metric.name, upper.tolist()))
+        return slot
 
     def exponential(
         self, metric: Metric, attributes: bytes, scale: int, first: int, last: int
@@ -167,7 +174,8 @@ class Slots:
         grid = around if before is None else before.grid.widened(around)
         slot = metric.slots.get((attributes, grid))
         if slot is None:
-            slot = self._new(metric, (attributes, grid), attributes, _buckets(metric.name, grid.bounds()))
+            slot = self._new(metric, attributes, _buckets(metric.name, grid.bounds()))
+            metric.slots[attributes, grid] = slot
             if slot >= 0 and before is not None and before.slot >= 0:
                 self._carry(before, slot, grid)
         if before is not None and before.scale == scale and before.first <= before.last:
@@ -177,20 +185,18 @@ class Slots:
 
     def summary(self, metric: Metric, attributes: bytes, quantiles: tuple[float, ...]) -> int:
         """The slot of a summary with these quantiles."""
-        place = (attributes, quantiles)
-        slot = metric.slots.get(place)
-        if slot is not None:
-            return slot
-        if len(quantiles) > _MOST_SERIES:
-            return BOUNDS
-        named = tuple((metric.name, ("quantile", number_text(q))) for q in quantiles)
-        counts = ((f"{metric.name}_count", None), (f"{metric.name}_sum", None))
-        return self._new(metric, place, attributes, (*counts, *named))
+        slot = metric.slots.get((attributes, quantiles))
+        if slot is None:
+            if len(quantiles) > _MOST_SERIES:
+                return BOUNDS
+            named = tuple((metric.name, ("quantile", number_text(q))) for q in quantiles)
+            counts = ((f"{metric.name}_count", None), (f"{metric.name}_sum", None))
+            slot = metric.slots[attributes, quantiles] = self._new(metric, attributes, (*counts, *named))
+        return slot
 
     def _new(
         self,
         metric: Metric,
-        place: bytes | tuple[bytes, object],
         attributes: bytes,
         names: Sequence[tuple[str, tuple[str, str] | None]],
     ) -> int:
@@ -200,7 +206,6 @@ class Slots:
         labels = point_labels(attributes_of(attributes, 0, len(attributes), tag), metric.resource)
         keys = [] if labels is None else [key_of(series_labels(name, labels, extra)) for name, extra in names]
         slot = self._numbered(keys) if keys and self._fit(keys) else LABELS
-        metric.slots[place] = slot
         self._bytes += len(attributes) + _OVERHEAD_BYTES
         return slot
 
