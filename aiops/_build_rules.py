@@ -10,6 +10,7 @@ from aiops.config import Settings
 from aiops.detection import DetectionRules
 from aiops.second_opinion import with_second_opinion
 from aiops.triage import TriageSettings
+from aiops.verdicts import VerdictRules
 from rca import Case, Ranking, default_ranker
 
 
@@ -51,6 +52,12 @@ def triage_settings(settings: Settings, receivers: tuple[str, ...]) -> TriageSet
         max_age_s=one.alert_max_age_hours * 3600.0,
         receivers=receivers,
     )
+
+
+def verdict_rules(settings: Settings) -> VerdictRules:
+    """How long verdicts hold, and who may give them."""
+    one = settings.verdicts
+    return VerdictRules(one.noise_days, one.expected_days, one.real_days, tuple(one.people))
 
 
 def ranker(settings: Settings) -> Callable[[Case], Ranking]:

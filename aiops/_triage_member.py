@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aiops.model import Anomaly, Event
+from aiops.policy import Quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class Member:
     `same` is what a comeback has in common with what it comes back from: the series, or the alert without its time.
     `start_ms` is never after the moment it was first heard of, so that a sender's clock cannot put an incident into
     the future. `heard_ms` is machine time. `comebacks` counts how often the same alert fired again under its id.
-    `pages` is False for evidence, which neither opens, links nor holds an incident.
+    `pages` is False for evidence, which neither opens, links nor holds an incident. `quiet` says why something that
+    would page is evidence all the same, and `quiet_at` until when (machine time; None = until it grows).
     """
 
     id: str
@@ -27,6 +29,8 @@ class Member:
     anomaly: Anomaly | None = None
     alert: Event | None = None
     comebacks: int = 0
+    quiet: str = ""
+    quiet_at: int | None = None
 
     @property
     def is_active(self) -> bool:
@@ -46,9 +50,9 @@ class Member:
         return self.end_ms if self.end_ms is not None else self.start_ms
 
 
-def from_anomaly(anomaly: Anomaly, now_ms: int, heard_ms: int) -> Member:
+def from_anomaly(anomaly: Anomaly, now_ms: int, heard_ms: int, quiet: Quiet | None = None) -> Member:
     """An anomaly as a member."""
-    return Member(
+    member = Member(
         id=anomaly.id,
         same=str(anomaly.series),
         service=anomaly.series.service or anomaly.series.peer,
@@ -58,11 +62,12 @@ def from_anomaly(anomaly: Anomaly, now_ms: int, heard_ms: int) -> Member:
         pages=anomaly.pages,
         anomaly=anomaly,
     )
+    return quieted(member, quiet, now_ms)
 
 
-def from_alert(alert: Event, now_ms: int, heard_ms: int) -> Member:
+def from_alert(alert: Event, now_ms: int, heard_ms: int, quiet: Quiet | None = None) -> Member:
     """A firing alert as a member."""
-    return Member(
+    member = Member(
         id=alert.id,
         same=f"{alert.source}|{alert.service}|{alert.labels or alert.description or alert.id}",
         service=alert.service,
@@ -72,15 +77,35 @@ def from_alert(alert: Event, now_ms: int, heard_ms: int) -> Member:
         pages=True,
         alert=alert,
     )
+    return quieted(member, quiet, now_ms)
 
 
-def with_anomaly(known: Member, anomaly: Anomaly, heard_ms: int) -> Member:
-    """What is known after one more word about an anomaly; late words change nothing, an end is never taken back."""
+def quieted(member: Member, quiet: Quiet | None, now_ms: int) -> Member:
+    """The same member as evidence, for a reason that may end."""
+    if quiet is None or not member.pages:
+        return member
+    quiet_at = None if quiet.until_ms is None else member.heard_ms + max(0, quiet.until_ms - now_ms)
+    return replace(member, pages=False, quiet=quiet.reason, quiet_at=quiet_at)
+
+
+def woken(member: Member) -> Member:
+    """The same member when nothing keeps it quiet any more."""
+    return replace(member, pages=True, quiet="", quiet_at=None)
+
+
+def with_anomaly(known: Member, anomaly: Anomaly, heard_ms: int, now_ms: int = 0, quiet: Quiet | None = None) -> Member:
+    """What is known after one more word about an anomaly; late words change nothing, an end is never taken back.
+
+    Whoever was woken by it stays so: it is not made quiet afterwards.
+    """
     if not known.is_active:
         return known
     if anomaly.ended_ms is None and anomaly.updated_ms <= known.version_ms:
         return replace(known, heard_ms=heard_ms)
-    return replace(known, anomaly=anomaly, end_ms=anomaly.ended_ms, heard_ms=heard_ms, pages=anomaly.pages)
+    news = replace(known, anomaly=anomaly, end_ms=anomaly.ended_ms, heard_ms=heard_ms, pages=anomaly.pages)
+    if known.pages or quiet is None:
+        return replace(news, quiet="", quiet_at=None)
+    return quieted(news, quiet, now_ms)
 
 
 def with_end(known: Member, end_ms: int, why: str = "") -> Member:
@@ -91,7 +116,8 @@ def with_end(known: Member, end_ms: int, why: str = "") -> Member:
         told = _joined(anomaly.explanation, why)
         return replace(known, end_ms=end_ms, anomaly=replace(anomaly, ended_ms=end_ms, explanation=told))
     assert known.alert is not None
-    alert = replace(known.alert, status="resolved", description=_joined(known.alert.description, why))
+    told = _joined(known.alert.description, why)
+    alert = replace(known.alert, status="resolved", description=told, ended_ms=end_ms)
     return replace(known, end_ms=end_ms, alert=alert)
 
 

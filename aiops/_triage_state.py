@@ -33,8 +33,9 @@ class SavedGraph:
 class State:
     """What is known now. Times in names ending in `at` are machine time.
 
-    `loose` is evidence that waits; `past` has the last version of what is over, so that late words about it are known
-    as such; `names` the names given; `home` the group of every member.
+    `loose` is evidence that waits; `asleep` when what is quiet for a time is to be looked at again; `past` has the last
+    version of what is over, so that late words about it are known as such; `names` the names given;
+    `home` the group of every member.
     """
 
     at: int = 0
@@ -43,6 +44,7 @@ class State:
     next_key: int = 0
     groups: dict[int, Group] = field(default_factory=dict)
     loose: dict[str, Member] = field(default_factory=dict)
+    asleep: dict[str, int] = field(default_factory=dict)
     changes: dict[str, tuple[int, Event]] = field(default_factory=dict)
     past: dict[str, tuple[int, int]] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
@@ -61,6 +63,22 @@ class State:
     def active(self) -> list[Group]:
         """Incidents that are not over, in the order in which they began."""
         return sorted((g for g in self.groups.values() if g.status != "resolved"), key=lambda g: (g.first, g.key))
+
+    def awake(self) -> list[Member]:
+        """Members that go on and whose quiet time is over, once."""
+        due = [name for name, at in self.asleep.items() if at <= self.at]
+        found = []
+        for name in due:
+            del self.asleep[name]
+            member = self.loose.get(name)
+            if member is None and name in self.home:
+                member = self.groups[self.home[name]].members.get(name)
+            if member is not None and member.quiet_at is not None and member.is_active:
+                if member.quiet_at <= self.at:
+                    found.append(member)
+                else:
+                    self.asleep[name] = member.quiet_at
+        return found
 
     def begin(self, member: Member, when: Moment, muted: str) -> None:
         """A group of its own for a new member."""
@@ -94,7 +112,11 @@ class State:
 
     def expire(self, settings: TriageSettings, counts: Counter[str]) -> None:
         """Forget what has waited or been kept long enough."""
-        waited_out = [m.id for m in self.loose.values() if self.at - m.heard_ms >= settings.evidence_s * 1000]
+        waited_out = [
+            m.id
+            for m in self.loose.values()
+            if (m.quiet_at is None or not m.is_active) and self.at - m.heard_ms >= settings.evidence_s * 1000
+        ]
         for member_id in waited_out:
             del self.loose[member_id]
         counts["evidence that joined nothing"] += len(waited_out)
@@ -163,6 +185,11 @@ def unpack(data: bytes) -> tuple[State, Counter[str], ServiceGraph]:
         changes=saved.changes,
         past=saved.past,
         names=saved.names,
+        asleep={
+            m.id: m.quiet_at
+            for m in (*saved.loose, *(m for g in groups for m in g.members.values()))
+            if m.quiet_at is not None
+        },
         home={i: g.key for g in groups if g.status != "resolved" for i in (*g.members, *g.extra)},
     )
     graph = ServiceGraph(nodes=saved.graph.nodes)

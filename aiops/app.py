@@ -21,7 +21,7 @@ from aiops._build_inputs import build_inputs
 from aiops._build_notifiers import Around, build_notifiers, tended
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
-from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings
+from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops._kernels import compile_kernels
 from aiops._secret_file import read_secret
 from aiops.backend import ServiceBackend, score_rows
@@ -32,6 +32,7 @@ from aiops.model import Anomaly, Event, Incident
 from aiops.notifiers import Tended
 from aiops.notifiers.silences import Silences
 from aiops.pipeline import Pipeline
+from aiops.policy import Policy
 from aiops.runners._clock import EventClock
 from aiops.runners._saved import Saver
 from aiops.runners._tending import tend
@@ -42,6 +43,7 @@ from aiops.stores import Store
 from aiops.stores.place import open_store
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
+from aiops.verdicts import VerdictBook
 from aiops.web._base import WebSettings
 from aiops.web.app import build_app
 from aiops.web.server import serve
@@ -163,7 +165,8 @@ def _assembled(
     telemetry.add_scores(lambda: score_rows(pipeline))
     limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
-    backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, limits)
+    book = _book(settings, store, pipeline, clock)
+    backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, limits, book=book)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
     return Service(settings, pipeline, runner, web, store, telemetry, tended(notifiers), silences)
 
@@ -173,6 +176,13 @@ def _silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], s
         return next((reason for one in silences.values() if (reason := one.why(item))), "")
 
     return why if silences else None
+
+
+def _book(settings: Settings, store: Store, pipeline: Pipeline, clock: EventClock) -> VerdictBook:
+    def changed(policy: Policy) -> None:
+        pipeline.policy = policy
+
+    return VerdictBook(store, verdict_rules(settings), clock.wall_ms, changed)
 
 
 def _saver(settings: Settings, store: Store, clock: EventClock) -> Saver:

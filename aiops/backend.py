@@ -17,6 +17,7 @@ from aiops.sources.push import PushSource
 from aiops.sources.remote_write import decode
 from aiops.stores import Store
 from aiops.telemetry import Health, Telemetry
+from aiops.verdicts import VerdictBook
 from rca import ServiceGraph
 
 
@@ -28,6 +29,7 @@ class ServiceBackend:
     ----------
     push, otlp : where pushed samples go, and what reads those of OTLP; None = not accepted
     wake : tells the runner that the inbox has something
+    book : where verdicts are given
     """
 
     store: Store
@@ -38,6 +40,7 @@ class ServiceBackend:
     push: PushSource | None = None
     otlp: OtlpReader | None = None
     write_limits: WriteLimits = field(default_factory=WriteLimits)
+    book: VerdictBook = field(kw_only=True)
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Take a remote_write request."""

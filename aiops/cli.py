@@ -19,6 +19,8 @@ app = typer.Typer(
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration file (YAML).")]
 Url = Annotated[str, typer.Option("--prometheus", help="Base address of the Prometheus, without /api/v1.")]
 StorePlace = Annotated[str, typer.Option("--store", help="SQLite file of the service, or its postgresql:// address.")]
+Service = Annotated[str, typer.Option("--url", help="Address of the running service.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with the token of the service.")]
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 
@@ -142,3 +144,39 @@ def migrate(
     from aiops.commands.migrate import migrate_tables
 
     migrate_tables(store, to)
+
+
+@app.command()
+def verdict(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    answer: Annotated[Literal["real", "noise", "expected"], typer.Argument(help="What it was.")],
+    *,
+    who: Annotated[str, typer.Option(help="Your name; it is kept with the verdict.")],
+    note: Annotated[str, typer.Option(help="Why, for others.")] = "",
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Say what an incident was, and see which rules that changes."""
+    from aiops.commands.verdicts import give_verdict
+
+    give_verdict(incident, answer, who=who, note=note, url=url, token_file=token_file)
+
+
+@app.command()
+def verdicts(
+    *,
+    incident: Annotated[str, typer.Option(help="Only those on this incident.")] = "",
+    undo: Annotated[str, typer.Option(metavar="VERDICT", help="Take this one back, by a running service.")] = "",
+    who: Annotated[str, typer.Option(help="Your name, for --undo.")] = "",
+    store: StorePlace = "aiops.sqlite",
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+    output: Format = "text",
+) -> None:
+    """List what people said of incidents, each with what it changed."""
+    from aiops.commands.verdicts import list_verdicts, undo_verdict
+
+    if undo:
+        undo_verdict(undo, who=who, url=url, token_file=token_file)
+    else:
+        list_verdicts(store, incident=incident, output=output)

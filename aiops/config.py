@@ -44,6 +44,7 @@ __all__ = [
     "Settings",
     "StoreSettings",
     "TriageSettings",
+    "VerdictSettings",
     "WebhookReceiver",
     "load",
     "parse",
@@ -121,6 +122,17 @@ class MaintenanceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: Annotated[str, Meta(description="for people; shown with what was muted")] = ""
 
 
+class VerdictSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long what people say of incidents holds, and who may say it."""
+
+    noise_days: Annotated[float, Meta(gt=0, le=365, description="how long Noise keeps what spoke silent")] = 30.0
+    expected_days: Annotated[float, Meta(gt=0, le=365, description="the same for Expected")] = 90.0
+    real_days: Annotated[float, Meta(gt=0, le=365, description="how long Real protects what spoke")] = 180.0
+    people: Annotated[list[str], Meta(description="names that may give verdicts; empty = anybody with access")] = field(
+        default_factory=list
+    )
+
+
 class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where state is kept."""
 
@@ -154,6 +166,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     graph: GraphSettings = GraphSettings()
     notifiers: list[Receiver] = field(default_factory=lambda: [ConsoleReceiver()])
     maintenance: list[MaintenanceSettings] = field(default_factory=list)
+    verdicts: VerdictSettings = VerdictSettings()
     store: StoreSettings = StoreSettings()
     limits: Limits = Limits()
     signals: Annotated[list[dict[str, Any]], Meta(description="own recipes, in the format of a signal pack")] = field(

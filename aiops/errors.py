@@ -3,6 +3,8 @@
 AiopsError
 ├── ConfigError      a setting is wrong; the message names file, key and rule
 ├── InputError       a file, request or argument is wrong; says where, what was found, what was wanted
+│   ├── NotFound     it names something that is not there (HTTP 404)
+│   ├── NotPermitted this person may not do that (HTTP 403)
 │   ├── TooLarge     it is over a stated limit
 │   └── UnsupportedMedia  it is in a format or encoding this endpoint does not read (HTTP 415)
 ├── SourceError      a source of data failed
@@ -35,6 +37,14 @@ class ConfigError(AiopsError):
 
 class InputError(AiopsError):
     """A file, request or argument is wrong for good: sending it again will not help."""
+
+
+class NotFound(InputError):
+    """The input names something that is not there."""
+
+
+class NotPermitted(InputError):
+    """The person who asks may not do that."""
 
 
 class TooLarge(InputError):

@@ -30,6 +30,9 @@ EventKind = Literal["deploy", "config", "restart", "scale", "alert"]
 Status = Literal["forming", "open", "flapping", "resolved"]
 """Life of an incident. Only `open` and `flapping` have been told to anybody."""
 
+Answer = Literal["real", "noise", "expected"]
+"""What a person says of an incident: worth a page, not worth one, or known to come at this time of day."""
+
 Labels = tuple[tuple[str, str], ...]
 """Label pairs, sorted by name."""
 
@@ -103,6 +106,8 @@ class Event:
     status: Literal["", "firing", "resolved"] = ""
     labels: Labels = ()
     runbook: str = ""
+    ended_ms: int | None = None
+    """When an alert was over, as far as is known; `time_ms` of a member of an incident stays the time it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +171,56 @@ class Notification:
     receiver: str
     reason: Literal["opened", "cause changed", "flapping", "resolved"]
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Something that nobody was told of by itself, and why.
+
+    `subject` says what it was, `incident_id` the incident in which it is listed, if it is; `count` how often this came.
+    """
+
+    item_id: str
+    subject: str
+    service: str
+    reason: str
+    first_ms: int
+    last_ms: int
+    incident_id: str = ""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """Something that made an incident, as a verdict judges it.
+
+    `subject` names a series with the way it went, or an alert of a service (see `policy.subject_of`). `size` is the
+    peak deviation in `unit`, or, for alerts and absent series, how long it lasted in seconds.
+    """
+
+    subject: str
+    measure: Literal["deviation", "duration"]
+    unit: str
+    size: float
+    started_ms: int
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What somebody said of an incident, and what spoke in it. It changes the policy until `until_ms`, unless undone.
+
+    `via` is the way it came (api, page, cli, slack), `note` what the person wrote with it.
+    """
+
+    id: str
+    incident_id: str
+    answer: Answer
+    who: str
+    via: str
+    at_ms: int
+    until_ms: int
+    spoke: tuple[Spoke, ...] = ()
+    note: str = ""
+    undone_ms: int | None = None
+    undone_by: str = ""

@@ -18,6 +18,7 @@ from aiops.cases import Past, build_case
 from aiops.detection import Detection, DetectionRules
 from aiops.history import History
 from aiops.model import Anomaly, Block, Event, Incident
+from aiops.policy import Policy
 from aiops.silence import is_silence
 from aiops.sources import Batch, Source
 from aiops.triage import Rank, Ranked, Send, Tick, Triage
@@ -83,6 +84,10 @@ class Shard:
 class Pipeline:
     """All shards and the one triage.
 
+    Attributes
+    ----------
+    policy : what verdicts have taught; may be replaced at any time, by any thread
+
     Parameters
     ----------
     maintenance : when nobody is to be told of alerts of some services
@@ -101,6 +106,7 @@ class Pipeline:
         for shard in self.shards:
             shard.siblings = self.shards
         self.triage = triage
+        self.policy = Policy()
         self._maintenance = tuple(maintenance)
         self._silenced = silenced
         self._unmuted_ms = self._heard_ms = -(2**62)
@@ -126,16 +132,20 @@ class Pipeline:
         for at_ms, together in groupby(in_order, key=lambda i: min(max(_when(i), after_ms), until_ms)):
             self.tick(at_ms, act)
             for item in together:
-                self._do(
-                    self.triage.feed(item, at_ms, muted=muted(_when(item)) or self._worked_on(item, at_ms)), at_ms, act
-                )
+                self._hear(item, at_ms, act, muted(_when(item)))
             # Quiet times count from the tick that finds everything over, so there must be one now.
             self.tick(at_ms, act)
         self.tick(until_ms, act)
 
     def tell(self, event: Event, now_ms: int, act: Act, *, muted: str = "") -> None:
         """Tell triage of an event."""
-        self._do(self.triage.feed(event, now_ms, muted=muted or self._worked_on(event, now_ms)), now_ms, act)
+        self._hear(event, now_ms, act, muted)
+
+    def _hear(self, item: Anomaly | Event, now_ms: int, act: Act, muted: str) -> None:
+        muted = muted or self._worked_on(item, now_ms)
+        is_judged = isinstance(item, Anomaly) or (item.kind == "alert" and item.status == "firing")
+        quiet = self.policy.quiet(item, now_ms) if is_judged else None
+        self._do(self.triage.feed(item, now_ms, muted, quiet), now_ms, act)
 
     def changed(self, events: Iterable[Event]) -> None:
         """Let detection know of changes among events, before the rows that come after them are fed."""

@@ -17,8 +17,8 @@ One YAML file. `${NAME}` in a value is replaced by the environment variable NAME
 `aiops check-config FILE` says what a file means. This page is written by `make docs`.
 
 Top-level keys: `prometheus` (a list), `push`, `listen`, `detection`, `triage`, `graph`, `notifiers` (a list),
-`maintenance` (a list), `store`, `limits`, `signals` (recipes in the format of a [signal pack](signal_packs.md)),
-`log_level` (`info`).
+`maintenance` (a list), `verdicts`, `store`, `limits`,
+`signals` (recipes in the format of a [signal pack](signal_packs.md)), `log_level` (`info`).
 """
 
 SECTIONS = (
@@ -34,6 +34,7 @@ SECTIONS = (
     ("notifiers[] kind: alertmanager", config.AlertmanagerReceiver),
     ("notifiers[].only", config.Only),
     ("maintenance[]", config.MaintenanceSettings),
+    ("verdicts", config.VerdictSettings),
     ("store", config.StoreSettings),
     ("limits", config.Limits),
 )

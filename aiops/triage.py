@@ -22,11 +22,12 @@ from aiops import _triage_life as life
 from aiops._triage_gather import Gather
 from aiops._triage_group import Group
 from aiops._triage_link import Linker
-from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly, with_end
+from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly, with_end, woken
 from aiops._triage_settings import TriageSettings
 from aiops._triage_state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
 from aiops._triage_words import Moment, Rank, Ranked, Send, Tick
 from aiops.model import Anomaly, Event, Incident
+from aiops.policy import Quiet
 from rca import ServiceGraph
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ class Triage:
         self._linker.use(graph)
         self._state.regroup = True
 
-    def feed(self, item: Anomaly | Event | Ranked | Tick, now_ms: int, muted: str = "") -> list[Rank | Send]:
+    def feed(
+        self, item: Anomaly | Event | Ranked | Tick, now_ms: int, muted: str = "", quiet: Quiet | None = None
+    ) -> list[Rank | Send]:
         """Take in one item and say what is to be done.
 
         Parameters
@@ -76,6 +79,7 @@ class Triage:
         item : an anomaly (opened, updated or closed under one id), an event, the answer to a `Rank`, or a tick
         now_ms : the moment, unix ms: the wall clock, or event time in a replay
         muted : why nobody is to be told of it ("" = tell). An incident stays muted while all that speaks of it is muted
+        quiet : why it is to be evidence although it would page, and until when
         """
         when = self._state.advance(now_ms)
         match item:
@@ -84,9 +88,9 @@ class Triage:
             case Ranked():
                 return self._ranked(item, when)
             case Anomaly():
-                self._hear_anomaly(item, when, muted)
+                self._hear_anomaly(item, when, muted, quiet)
             case Event(kind="alert"):
-                self._hear_alert(item, when, muted)
+                self._hear_alert(item, when, muted, quiet)
             case Event():
                 self._hear_change(item, when)
         return []
@@ -110,6 +114,7 @@ class Triage:
         if state.regroup:
             return state.now_ms
         times = [t for g in state.groups.values() if (t := life.next_at(g, self.settings)) is not None]
+        times += state.asleep.values()
         return state.now_ms + max(0, min(times) - state.at) if times else None
 
     def snapshot(self) -> bytes:
@@ -131,18 +136,22 @@ class Triage:
 
     # -- hearing
 
-    def _hear_anomaly(self, anomaly: Anomaly, when: Moment, muted: str) -> None:
+    def _hear_anomaly(self, anomaly: Anomaly, when: Moment, muted: str, quiet: Quiet | None) -> None:
         state = self._state
         if anomaly.id in state.home:
-            self._hear_again(anomaly, when, muted)
+            self._hear_again(anomaly, when, muted, quiet)
             return
         if known := state.loose.pop(anomaly.id, None):
-            member = with_anomaly(known, anomaly, when.at)
+            member = with_anomaly(known, anomaly, when.at, when.now_ms, quiet)
         elif state.is_late(anomaly.id, anomaly.updated_ms):
             self.counts["late"] += 1
             return
         else:
-            member = from_anomaly(anomaly, when.now_ms, when.at)
+            member = from_anomaly(anomaly, when.now_ms, when.at, quiet)
+        self._enter(member, when, muted)
+
+    def _enter(self, member: Member, when: Moment, muted: str) -> None:
+        state = self._state
         if member.pages:
             state.begin(member, when, muted)
         elif len(state.loose) >= MAX_LOOSE:
@@ -150,11 +159,15 @@ class Triage:
         else:
             state.loose[member.id] = member
             state.regroup = True
+            if member.quiet_at is not None:
+                state.asleep[member.id] = member.quiet_at
 
-    def _hear_alert(self, alert: Event, when: Moment, muted: str) -> None:
+    def _hear_alert(self, alert: Event, when: Moment, muted: str, quiet: Quiet | None) -> None:
         state = self._state
         if alert.id in state.home:
-            self._hear_again(alert, when, muted)
+            self._hear_again(alert, when, muted, quiet)
+        elif known := state.loose.get(alert.id):
+            self._hear_quiet(known, alert, when)
         elif state.is_late(alert.id, alert.time_ms):
             self.counts["late"] += 1
         elif alert.status == "resolved":
@@ -162,7 +175,15 @@ class Triage:
             state.past[alert.id] = (alert.time_ms, when.at)
             self.counts["resolved before it fired"] += 1
         else:
-            state.begin(from_alert(alert, when.now_ms, when.at), when, muted)
+            self._enter(from_alert(alert, when.now_ms, when.at, quiet), when, muted)
+
+    def _hear_quiet(self, known: Member, alert: Event, when: Moment) -> None:
+        """One more word about an alert that is kept quiet."""
+        if alert.status == "resolved":
+            del self._state.loose[alert.id]
+            self._state.past[alert.id] = (max(alert.time_ms, known.start_ms), when.at)
+        else:
+            self._state.loose[alert.id] = replace(known, heard_ms=when.at)
 
     def _hear_change(self, event: Event, when: Moment) -> None:
         state = self._state
@@ -174,7 +195,7 @@ class Triage:
         state.changes[event.id] = (when.at, event)
         state.regroup = True
 
-    def _hear_again(self, item: Anomaly | Event, when: Moment, muted: str) -> None:
+    def _hear_again(self, item: Anomaly | Event, when: Moment, muted: str, quiet: Quiet | None) -> None:
         """One more word about a member."""
         group = self._state.groups[self._state.home[item.id]]
         known = group.members.get(item.id)
@@ -182,7 +203,7 @@ class Triage:
             self._hear_extra(group, item, when)
             return
         if isinstance(item, Anomaly):
-            member = with_anomaly(known, item, when.at)
+            member = with_anomaly(known, item, when.at, when.now_ms, quiet)
         else:
             member = self._alert_again(group, known, item, when)
         if member == known:
@@ -214,7 +235,8 @@ class Triage:
         if alert.time_ms <= known.version_ms:
             self.counts["late"] += 1
             return known
-        group.flap(when.at)
+        if known.pages:
+            group.flap(when.at)
         return replace(known, alert=alert, end_ms=None, heard_ms=when.at, comebacks=known.comebacks + 1)
 
     # -- deciding
@@ -233,6 +255,7 @@ class Triage:
         if when.at - state.aged_at >= AGING_MS:
             state.aged_at = when.at
             self._age(when)
+        self._wake(when)
         gather = Gather(state, self._linker, self.settings, self.counts, when)
         if state.regroup:
             gather.regroup()
@@ -245,6 +268,18 @@ class Triage:
             if group.status == "resolved":
                 state.leave(group)
         return actions
+
+    def _wake(self, when: Moment) -> None:
+        """Let speak what was quiet for a time that is over."""
+        for member in self._state.awake():
+            if self._state.loose.pop(member.id, None):
+                self._state.begin(woken(member), when, "")
+                continue
+            group = self._state.groups[self._state.home[member.id]]
+            group.members[member.id] = woken(member)
+            group.first = min(group.first, member.order)
+            self._state.touch(group, when)
+            self._state.regroup = True
 
     def _age(self, when: Moment) -> None:
         """End what nobody has spoken of for `max_age_s`, and say so."""

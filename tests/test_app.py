@@ -16,6 +16,7 @@ from aiops.notifiers.console import ConsoleNotifier
 from aiops.notifiers.only import Rule
 from aiops.notifiers.webhook import WebhookNotifier
 from aiops.silence import Matcher, Silence
+from tests._verdict_world import book_over
 from tests.runners._world import Wall, eventually
 from tests.sources._fake_prometheus import FakePrometheus, serve
 
@@ -128,7 +129,12 @@ def test_a_service_takes_requests_while_it_runs_and_ends_with_its_store_closed(t
 def test_what_is_pushed_while_push_is_off_is_refused(tmp_path):
     service = built(tmp_path, "push: {enabled: false}")
     backend = ServiceBackend(
-        service.store, service.pipeline, service.runner._telemetry, service.runner._health, service.runner.wake
+        service.store,
+        service.pipeline,
+        service.runner._telemetry,
+        service.runner._health,
+        service.runner.wake,
+        book=book_over(),
     )
 
     async def use():

@@ -22,6 +22,7 @@ from aiops.sources.push import PushSettings, PushSource
 from aiops.stores import Cycle
 from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
+from tests._verdict_world import book_over
 from tests.runners._world import GRAPH, SERIES, START_MS, Feed, alert, pipeline_of, shop_values
 from tests.sources._otlp_world import PROTOBUF, gauge, request
 from tests.sources._push_wall import PACK, T0, series
@@ -52,7 +53,9 @@ def feed():
 
 @pytest.fixture
 def backend(store, feed):
-    return ServiceBackend(store, pipeline_of([feed]), Telemetry(), Health(lambda: START_MS / 1000), Woken())
+    return ServiceBackend(
+        store, pipeline_of([feed]), Telemetry(), Health(lambda: START_MS / 1000), Woken(), book=book_over()
+    )
 
 
 def pushed(backend, limits=None):

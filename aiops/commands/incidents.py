@@ -9,10 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from aiops.commands._store import found, opened
 from aiops.errors import InputError
 from aiops.model import Incident
-from aiops.stores.place import is_address, open_store
-from aiops.stores.sql import SqlStore
 from aiops.web.render import incident_dict
 from aiops.wire import decode_case
 from rca.case_folder import write_case
@@ -25,9 +24,9 @@ def explain_incident(incident_id: str, place: str, *, output: Literal["text", "j
     ------
     InputError : there is no such store or incident
     """
-    store = _opened(place)
+    store = opened(place)
     try:
-        incident = _found(store, incident_id)
+        incident = found(store, incident_id)
     finally:
         store.close()
     if output == "json":
@@ -50,9 +49,9 @@ def export_case(incident_id: str, folder: Path, place: str) -> None:
     ------
     InputError : there is no such store or incident, it was never ranked, or the folder cannot be written
     """
-    store = _opened(place)
+    store = opened(place)
     try:
-        incident = _found(store, incident_id)
+        incident = found(store, incident_id)
         data = store.case(incident.id)
     finally:
         store.close()
@@ -66,26 +65,6 @@ def export_case(incident_id: str, folder: Path, place: str) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be written: {error}") from error
     sys.stdout.write(f"Written: {folder}\nNext: aiops rank {folder}\n")
-
-
-def _opened(place: str) -> SqlStore:
-    if not is_address(place) and not Path(place).is_file():
-        raise InputError(
-            f"{place}: there is no store; --store names the service's SQLite file or postgresql:// address"
-        )
-    return open_store(place, read_only=True)
-
-
-def _found(store: SqlStore, incident_id: str) -> Incident:
-    if (incident := store.incident(incident_id)) is not None:
-        return incident
-    known = store.incidents(limit=1000)
-    matching = [i for i in known if incident_id and i.id.startswith(incident_id)]
-    if len(matching) == 1:
-        return matching[0]
-    listed = ", ".join(i.id for i in (matching or known)[:5]) or "none"
-    what = "several incidents begin so" if matching else "there is no such incident"
-    raise InputError(f"{incident_id!r}: {what} in {store.database.name}; the latest are {listed}")
 
 
 def _why(incident: Incident) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiops.model import Event, Incident, Notification, Status
+from aiops.model import Event, Incident, Notification, Status, Suppressed, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Cycle:
     consumed : numbers of the inbox rows that this cycle has dealt with
     snapshots : detector memory per source
     cases : ranking case per incident
+    suppressed : what nobody was told of by itself; what came before for the same reason is counted up
     """
 
     incidents: Sequence[Incident] = ()
@@ -31,6 +32,7 @@ class Cycle:
     consumed: Sequence[int] = ()
     snapshots: Mapping[str, bytes] = field(default_factory=dict)
     cases: Mapping[str, bytes] = field(default_factory=dict)
+    suppressed: Sequence[Suppressed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,17 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A notification in the outbox: how often it was tried, when it is to be tried next, and what was said last."""
+    """A notification in the outbox: how often it was tried, when it is to be tried next, and what was said last.
+
+    `since_ms` is when a dead letter was put back; 0 = it never was. `state` is pending, done or dead.
+    """
 
     notification: Notification
     attempts: int = 0
     next_ms: int = 0
     note: str = ""
+    since_ms: int = 0
+    state: str = "pending"
 
 
 class Store(Protocol):
@@ -146,6 +153,26 @@ class Store(Protocol):
 
     def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
         """Keep values beside those that are there; "" forgets one. They go when their incident does."""
+        ...
+
+    def put_back(self, keys: Sequence[str], now_ms: int) -> int:
+        """Try dead letters again as if they were new; how many there were among these."""
+        ...
+
+    def outgoing(self, incident_id: str) -> list[Outgoing]:
+        """Everything that was or is to be sent of an incident, in order."""
+        ...
+
+    def suppressed(self, *, since_ms: int = 0, incident_id: str = "", limit: int = 1000) -> list[Suppressed]:
+        """What nobody was told of by itself at that time or later, latest first; "" = of all incidents."""
+        ...
+
+    def put_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict, in the place of one with its id."""
+        ...
+
+    def verdicts(self, *, since_ms: int = 0, limit: int = 1000) -> list[Verdict]:
+        """Verdicts given at that time or later, latest first."""
         ...
 
     def prune(self, before_ms: int) -> dict[str, int]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from aiops.errors import Overloaded, StoreBusy
-from aiops.model import Event, Incident, Notification, Status
+from aiops.model import Event, Incident, Notification, Status, Suppressed, Verdict
 from aiops.stores._base import Cycle, Outgoing, Received
 from aiops.stores._database import Database, Values, Write
 from aiops.wire import decode, encode
@@ -27,9 +28,19 @@ _FIRST = (
 )
 """Of each receiver and incident only the first that is not done: order is kept."""
 
+_ROWS = "SELECT body, attempts, next_ms, note, since_ms, state FROM outbox"
+
 _PENDING = (
-    "SELECT body, attempts, next_ms, note FROM outbox AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "  # noqa: S608 # own texts
+    f"{_ROWS} AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "
     f"AND (CAST(:receiver AS TEXT) IS NULL OR receiver = :receiver) AND {_FIRST} ORDER BY number LIMIT :limit"
+)
+
+
+_SUPPRESS = (
+    "INSERT INTO suppressed (item_id, reason, subject, service, incident_id, first_ms, last_ms, count) "
+    "VALUES (:item_id, :reason, :subject, :service, :incident_id, :first_ms, :last_ms, :count) "
+    "ON CONFLICT (item_id, reason) DO UPDATE SET last_ms = excluded.last_ms, incident_id = excluded.incident_id, "
+    "count = suppressed.count + excluded.count"
 )
 
 
@@ -65,6 +76,7 @@ class SqlStore:
             _upsert(write, "snapshots", ("source", "body"), cycle.snapshots.items())
             _upsert(write, "cases", ("incident_id", "body"), cycle.cases.items())
             write.run("DELETE FROM inbox WHERE number = :number", [{"number": n} for n in cycle.consumed])
+            write.run(_SUPPRESS, [asdict(one) for one in cycle.suppressed])
 
     # -- inbox
 
@@ -169,9 +181,54 @@ class SqlStore:
     def dead_letters(self, limit: int = 100) -> list[Outgoing]:
         """What nobody will be told, latest first."""
         return self._outgoing(
-            "SELECT body, attempts, next_ms, note FROM outbox WHERE state = 'dead' ORDER BY number DESC LIMIT :limit",
+            f"{_ROWS} WHERE state = 'dead' ORDER BY number DESC LIMIT :limit",
             {"limit": limit},
         )
+
+    def put_back(self, keys: Sequence[str], now_ms: int) -> int:
+        """Try dead letters again as if they were new; how many there were among these."""
+        statement = (
+            "UPDATE outbox SET state = 'pending', attempts = 0, next_ms = 0, since_ms = :now_ms "
+            "WHERE key = :key AND state = 'dead'"
+        )
+        with self.database.transaction() as write:
+            return sum(write.run(statement, {"key": key, "now_ms": now_ms}) for key in keys)
+
+    def outgoing(self, incident_id: str) -> list[Outgoing]:
+        """Everything that was or is to be sent of an incident, in order."""
+        return self._outgoing(
+            f"{_ROWS} WHERE incident_id = :incident_id ORDER BY number",
+            {"incident_id": incident_id},
+        )
+
+    # -- what people say, and what they were not told
+
+    def suppressed(self, *, since_ms: int = 0, incident_id: str = "", limit: int = 1000) -> list[Suppressed]:
+        """What nobody was told of by itself, latest first; see `Store`."""
+        rows = self.database.rows(
+            "SELECT item_id, subject, service, reason, first_ms, last_ms, incident_id, count FROM suppressed "
+            "WHERE last_ms >= :since_ms AND (:incident_id = '' OR incident_id = :incident_id) "
+            "ORDER BY last_ms DESC, item_id, reason LIMIT :limit",
+            {"since_ms": since_ms, "incident_id": incident_id, "limit": limit},
+        )
+        return [Suppressed(*row) for row in rows]
+
+    def put_verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict, in the place of one with its id."""
+        values = {"id": verdict.id, "incident_id": verdict.incident_id, "at_ms": verdict.at_ms}
+        with self.database.transaction() as write:
+            write.run(
+                "INSERT INTO verdicts (id, incident_id, at_ms, until_ms, body) "
+                "VALUES (:id, :incident_id, :at_ms, :until_ms, :body) "
+                "ON CONFLICT (id) DO UPDATE SET until_ms = excluded.until_ms, body = excluded.body",
+                values | {"until_ms": verdict.until_ms, "body": encode(verdict)},
+            )
+
+    def verdicts(self, *, since_ms: int = 0, limit: int = 1000) -> list[Verdict]:
+        """Verdicts given at that time or later, latest first."""
+        query = "SELECT body FROM verdicts WHERE at_ms >= :since_ms ORDER BY at_ms DESC, id LIMIT :limit"
+        rows = self.database.rows(query, {"since_ms": since_ms, "limit": limit})
+        return [decode(bytes(body), Verdict) for (body,) in rows]
 
     # -- receipts
 
@@ -220,7 +277,10 @@ class SqlStore:
                 "AND NOT EXISTS (SELECT 1 FROM incidents WHERE id = incident_id)",
                 {},
             )
-            return {"incidents": incidents, "notifications": notifications, "cases": cases, "receipts": receipts}
+            verdicts = write.run("DELETE FROM verdicts WHERE until_ms < :before_ms", before)
+            suppressed = write.run("DELETE FROM suppressed WHERE last_ms < :before_ms", before)
+            gone = {"incidents": incidents, "notifications": notifications, "cases": cases, "receipts": receipts}
+            return gone | {"verdicts": verdicts, "suppressed": suppressed}
 
     def counts(self) -> dict[str, int]:
         """Sizes for metrics: incidents, active, inbox, outbox, dead, bytes."""

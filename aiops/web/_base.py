@@ -11,6 +11,7 @@ from aiops.model import Event, Incident, Status
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
 from aiops.sources._pushed_samples import Taken
+from aiops.verdicts import VerdictBook
 from rca import ServiceGraph
 
 _NO_SECRET = Secret("")
@@ -18,6 +19,11 @@ _NO_SECRET = Secret("")
 
 class Backend(Protocol):
     """The service as the HTTP side sees it. Calls without `async` answer from memory, in milliseconds."""
+
+    @property
+    def book(self) -> VerdictBook:
+        """Where verdicts are given and listed."""
+        ...
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Take a remote_write request as it came, still compressed; header names are in lower case.

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from aiops.errors import AiopsError, InputError, TooLarge, UnsupportedMedia
+from aiops.errors import AiopsError, InputError, NotFound, NotPermitted, TooLarge, UnsupportedMedia
 from aiops.telemetry import Telemetry
 from aiops.web._base import Backend, WebSettings
 from aiops.web.api import Api
@@ -22,6 +22,8 @@ from aiops.web.intake import Intake
 from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import Receivers
+from aiops.web.verdict_api import VerdictApi
+from aiops.web.verdict_pages import VerdictPages
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,13 @@ def build_app(
     receivers = Receivers(backend, settings, intake, clock, metrics.told)
     guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered)
     return Starlette(
-        routes=[*receivers.routes(), *Api(backend).routes(), *pages.routes()],
+        routes=[
+            *receivers.routes(),
+            *Api(backend).routes(),
+            *VerdictApi(backend, intake).routes(),
+            *VerdictPages(pages, intake).routes(),
+            *pages.routes(),
+        ],
         middleware=[guard],
         exception_handlers={
             AiopsError: _refused,
@@ -75,6 +83,8 @@ def _status(error: Exception, *, is_write: bool) -> int:
     if isinstance(error, TooLarge) and not is_write:
         return 413
     # Senders of remote_write know 400 as "wrong for good"; some try again after a 413.
+    if isinstance(error, NotFound | NotPermitted):
+        return 404 if isinstance(error, NotFound) else 403
     return 400 if isinstance(error, InputError) else 503
 
 

@@ -33,6 +33,17 @@ def _password(value: str) -> str:
         return ""
 
 
+def user_name(headers: Mapping[str, str]) -> str:
+    """The name a browser was logged in with; it is believed as far as the password is."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value.strip(), validate=True).decode().partition(":")[0]
+    except (binascii.Error, ValueError):
+        return ""
+
+
 def from_elsewhere(headers: Mapping[str, str]) -> bool:
     """Tell whether a browser says that another site sent this: a page must not post deploys on its reader's behalf."""
     return headers.get("sec-fetch-site", "none") not in ("none", "same-origin")

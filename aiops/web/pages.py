@@ -56,7 +56,7 @@ class Pages:
         digest = base64.b64encode(hashlib.sha256(self.style.encode()).digest()).decode()
         return (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         )
 
     @cached_property
@@ -76,7 +76,7 @@ class Pages:
         found = self.backend.incidents(None, "", 0, DEFAULT_LIMIT)
         now_ms = int(self.clock() * 1000)
         live = [i for i in found if i.status in _LIVE]
-        return self._page(
+        return self.page(
             "overview.html",
             live=[(i, _lasting(i, now_ms)) for i in sorted(live, key=lambda i: _LIVE.index(i.status))],
             over=[(i, _lasting(i, now_ms)) for i in found if i.status not in _LIVE],
@@ -90,18 +90,20 @@ class Pages:
         """One incident."""
         incident = self.backend.incident(request.path_params["id"])
         if incident is None:
-            return self._page("missing.html", status=404, refresh_s=0)
-        return self._page(
+            return self.page("missing.html", status=404, refresh_s=0)
+        return self.page(
             "detail.html",
             incident=incident,
             lasting=_lasting(incident, int(self.clock() * 1000)),
             suspects=incident.ranking.suspects[:SUSPECTS_FOR_PEOPLE],
             timeline=timeline(incident),
+            given=self.backend.book.of_incident(incident.id),
             members=MEMBERS_FOR_PEOPLE,
             refresh_s=self.refresh_s if incident.status in _LIVE else 0,
         )
 
-    def _page(self, name: str, *, status: int = 200, **content: object) -> Response:
+    def page(self, name: str, *, status: int = 200, **content: object) -> Response:
+        """A template as an answer."""
         style = Markup(self.style)  # noqa: S704 - our own file, no text from outside
         return HTMLResponse(self.templates.get_template(name).render(style=style, **content), status)
 

@@ -13,6 +13,7 @@ from aiops.model import Block, Event, SeriesKey, Signal
 from aiops.runners.replay import Replay
 from aiops.series import SeriesTable
 from aiops.sources import Batch
+from tests._verdict_world import book_over
 from tests.runners._world import STEP_MS, TAUGHT, World, blame_db, pipeline_of, row_ms
 
 CPU = Signal("cpu_cores", "saturation", "cores", "up", min_absolute=0.1)
@@ -51,7 +52,9 @@ class Cpu:
 
 
 def backend_of(world: World) -> ServiceBackend:
-    return ServiceBackend(world.store, world.pipeline, world.telemetry, world.health, world.runner.wake)
+    return ServiceBackend(
+        world.store, world.pipeline, world.telemetry, world.health, world.runner.wake, book=book_over()
+    )
 
 
 def test_it_is_saved_with_the_cycle_that_accepted_it_and_can_be_undone_after_a_restart(tmp_path):

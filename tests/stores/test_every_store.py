@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aiops.errors import Overloaded, StoreError
-from aiops.model import Event, Incident, Notification
+from aiops.model import Event, Incident, Notification, Suppressed, Verdict
 from aiops.stores import Cycle, Outgoing
 from aiops.stores import sql as module
 from aiops.stores.postgres import open_postgres
@@ -163,7 +163,7 @@ def test_each_receiver_hears_of_one_incident_in_order(store):
     assert store.pending(5000)[0] == Outgoing(notes[0], 1, 5000, "busy")
     store.dead("a1", "gone")
     assert keys(0) == ["a2", "c1"]
-    assert store.dead_letters() == [Outgoing(notes[0], 2, 5000, "gone")]
+    assert store.dead_letters() == [Outgoing(notes[0], 2, 5000, "gone", state="dead")]
 
 
 def test_a_retry_set_by_a_wrong_clock_is_due_now(store):
@@ -186,7 +186,14 @@ def test_prune_forgets_what_is_over_and_nothing_else(store):
         store.done(key)
     store.dead("dead", "no")
     store.commit(Cycle(cases={f"forming{n}": b"x" for n in range(1000)}))
-    assert store.prune(50) == {"incidents": 1, "notifications": 2, "cases": 5, "receipts": 0}
+    assert store.prune(50) == {
+        "incidents": 1,
+        "notifications": 2,
+        "cases": 5,
+        "receipts": 0,
+        "verdicts": 0,
+        "suppressed": 0,
+    }
     assert {i.id for i in store.incidents()} == {"new", "i1"}
     assert (store.case("new"), store.case("forming0"), store.case("gone0")) == (b"y", b"x", None)
     assert [row.notification.key for row in store.pending(0)] == ["waits"]
@@ -221,3 +228,40 @@ def test_all_threads_may_write_and_read_at_once(store):
         thread.join()
     assert faults == []
     assert (store.counts()["incidents"], store.counts()["inbox"]) == (40, 40)
+
+
+def test_a_dead_letter_that_is_put_back_is_new_again_and_nothing_else_is_touched(store):
+    store.commit(Cycle(notifications=[note("a"), note("b"), note("c", incident=replace(INCIDENT, id="i2"))]))
+    store.retry_at("a", 5, "busy")
+    store.dead("a", "refused")
+    store.done("b")
+    assert store.put_back(["a", "b", "nope"], 77) == 1
+    (row,) = [r for r in store.pending(0) if r.notification.key == "a"]
+    assert (row.attempts, row.next_ms, row.since_ms) == (0, 0, 77)
+    assert store.dead_letters() == []
+    assert [(r.notification.key, r.state) for r in store.outgoing("i1")] == [("a", "pending"), ("b", "done")]
+
+
+def test_what_is_suppressed_again_for_the_same_reason_is_counted_up(store):
+    one = Suppressed("a1", "alert Slow", "cart", "repeated", 10, 10)
+    store.commit(Cycle(suppressed=[one, replace(one, reason="listed", incident_id="i1")]))
+    store.commit(Cycle(suppressed=[replace(one, first_ms=30, last_ms=30, count=2)]))
+    assert store.suppressed() == [
+        replace(one, last_ms=30, count=3),
+        replace(one, reason="listed", incident_id="i1"),
+    ]
+    assert [s.reason for s in store.suppressed(since_ms=20)] == ["repeated"]
+    assert [s.reason for s in store.suppressed(incident_id="i1")] == ["listed"]
+    assert len(store.suppressed(limit=1)) == 1
+    assert store.prune(20)["suppressed"] == 1
+
+
+def test_a_verdict_takes_the_place_of_the_one_with_its_id(store):
+    one = Verdict("v1", "i1", "noise", "ann", "api", 10, 100)
+    other = replace(one, id="v2", at_ms=20)
+    for verdict in (one, other, replace(one, undone_ms=30, undone_by="bob")):
+        store.put_verdict(verdict)
+    assert store.verdicts() == [other, replace(one, undone_ms=30, undone_by="bob")]
+    assert store.verdicts(since_ms=15) == [other]
+    assert store.verdicts(limit=1) == [other]
+    assert store.prune(101)["verdicts"] == 2

@@ -14,9 +14,11 @@ from aiops._accepted import Accepted
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
 from aiops.sources._pushed_samples import Taken
 from aiops.telemetry import Telemetry
+from aiops.verdicts import VerdictBook
 from aiops.web._base import WebSettings
 from aiops.web.app import build_app
 from rca import Change, Evidence, Ranking, ServiceGraph, Suspect
+from tests._verdict_world import book_over
 
 START_MS = 1_700_000_000_000
 
@@ -150,6 +152,7 @@ class FakeBackend:
     known: list[Incident] = field(default_factory=lambda: [INCIDENT])
     asked: list[tuple[Status | None, str, int, int]] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
+    book: VerdictBook = field(default_factory=lambda: book_over(INCIDENT))
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
         if self.fail:
