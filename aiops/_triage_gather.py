@@ -38,7 +38,8 @@ class Gather:
     def regroup(self) -> None:
         """Merge what is linked, make a storm of what is too much, attach evidence and changes."""
         self._state.regroup = False
-        self._linker.settle([g for g in self._state.active() if not g.is_storm], self._absorb)
+        groups = [g for g in self._state.active() if not g.is_storm]
+        self._linker.settle(groups, self._absorb, self._when.at)
         self._storm()
         self._attach()
 

@@ -54,6 +54,8 @@ class Group:
     next_cause: str = ""
     """A first suspect other than the one told, waiting for a second ranking to agree."""
     causes_told: int = 0
+    patient_at: int | None = None
+    """Until when it waits to see whether it is more of an incident that is going on."""
     version: int = 0
     """Goes up with every change of anything here."""
 

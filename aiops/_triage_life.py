@@ -18,7 +18,7 @@ Reason = Literal["opened", "cause changed", "flapping", "resolved"]
 
 def is_due(group: Group, settings: TriageSettings, at: int) -> bool:
     """Tell whether the group wait is over and nobody has been asked for a cause."""
-    return group.status == "forming" and not group.id and at - group.began_at >= _ms(settings.group_wait_s)
+    return group.status == "forming" and not group.id and at >= _due_at(group, settings)
 
 
 def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
@@ -69,10 +69,14 @@ def next_at(group: Group, settings: TriageSettings) -> int | None:
     if group.status == "forming":
         if group.asked_at is not None:
             return group.asked_at + _ms(settings.rank_timeout_s)
-        return group.began_at + _ms(settings.group_wait_s)
+        return _due_at(group, settings)
     times = [_next_rank_at(group, settings)] if group.wants_rank else []
     times += [group.quiet_at + _hold_ms(group, settings, group.quiet_at)] if group.quiet_at is not None else []
     return min(times, default=None)
+
+
+def _due_at(group: Group, settings: TriageSettings) -> int:
+    return max(group.began_at + _ms(settings.group_wait_s), group.patient_at or 0)
 
 
 def _open(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:

@@ -1,11 +1,18 @@
 """Which groups belong together.
 
-Rule 1. Two groups are linked if some of their services are at most `max_hops` calls apart and their spans of starts
-are at most `window_s` apart; for one and the same service its whole stretch counts, not only its start.
+Rule 1. What breaks is felt by those who call it, so trouble of two services belongs together if one depends on the
+other by at most `max_hops` calls, or both on a third by so many in all. Two callees of one caller share nothing.
+What depends may begin up to `window_s` after what it depends on, the other way round only `late_cause_s`: rules wait
+for different times. Of one and the same service the whole stretch counts, not only its start.
 Rule 2. Services unknown to the graph are near themselves, and near each other for a much shorter time.
 Rule 3. Adding a member never breaks a link. Merging linked groups until none are left therefore has one outcome,
 whatever the order of arrival.
-Rule 4. Evidence links nothing, and neither does the service "".
+Rule 4. Evidence links nothing, and neither does the service "". It joins what is near in any direction.
+Rule 5. What people were told of takes in others only if it explains them: each of their roots, the services that depend
+on none of the others, must be linked to it. What has a root of its own is another incident, although both may be felt
+at the same entry. What begins at once needs no such reason.
+Rule 6. What is linked only because its service has been failing for longer than `window_s` may be more of the same or a
+new wave. It waits for `late_cause_s`; a second service makes it a wave, and that is another incident.
 """
 
 from __future__ import annotations
@@ -25,14 +32,25 @@ from rca import ServiceGraph
 _FOREVER_MS = 1 << 62
 
 
+class Relation(NamedTuple):
+    """How a service stands to another: calls between them, and how much earlier and later the other one may begin."""
+
+    hops: int
+    earlier_ms: int
+    later_ms: int
+
+
 class Nearness:
     """Services within `max_hops` of each other, remembered until the graph changes."""
 
-    def __init__(self, graph: ServiceGraph, max_hops: int) -> None:
+    def __init__(self, graph: ServiceGraph, settings: TriageSettings) -> None:
         self._graph = graph
-        self._max_hops = max_hops
+        self._max_hops = settings.max_hops
+        self._window_ms, self._late_ms = round(settings.window_s * 1000), round(settings.late_cause_s * 1000)
         self._undirected = graph.digraph.to_undirected(as_view=True)
         self._near: dict[str, dict[str, int]] = {}
+        self._below: dict[str, dict[str, int]] = {}
+        self._related: dict[str, dict[str, Relation]] = {}
 
     def near(self, service: str) -> dict[str, int]:
         """Every service near this one with its distance in calls; itself at 0, also if the graph does not know it."""
@@ -42,6 +60,34 @@ class Nearness:
                 found = dict(nx.single_source_shortest_path_length(self._undirected, service, cutoff=self._max_hops))
             self._near[service] = found
         return self._near[service]
+
+    def below(self, service: str) -> dict[str, int]:
+        """What a service depends on, with the distance in calls; itself at 0."""
+        if service not in self._below:
+            self._below[service] = self._reached(service, self._graph.digraph)
+        return self._below[service]
+
+    def related(self, service: str) -> dict[str, Relation]:
+        """Other services whose trouble may be that of this one."""
+        if service not in self._related:
+            found: dict[str, Relation] = {}
+            above = self._reached(service, self._graph.digraph.reverse(copy=False))
+            for place, hops in self.below(service).items():
+                _widen(found, place, Relation(hops, self._window_ms, self._late_ms))
+                left = self._reached(place, self._graph.digraph.reverse(copy=False), self._max_hops - hops)
+                for other, more in left.items():
+                    _widen(found, other, Relation(hops + more, self._late_ms, self._late_ms))
+            for place, hops in above.items():
+                _widen(found, place, Relation(hops, self._late_ms, self._window_ms))
+            found.pop(service, None)
+            self._related[service] = found
+        return self._related[service]
+
+    def _reached(self, service: str, digraph: nx.DiGraph[str], most: int | None = None) -> dict[str, int]:
+        if service not in self._graph:
+            return {service: 0}
+        cutoff = self._max_hops if most is None else most
+        return dict(nx.single_source_shortest_path_length(digraph, service, cutoff=cutoff))
 
     def knows(self, service: str) -> bool:
         """Tell whether the graph has this service."""
@@ -66,8 +112,12 @@ class Reach:
 
 
 class Link(NamedTuple):
-    """How near two groups are: the smallest is the best home."""
+    """How near two groups are: the smallest is the best home.
 
+    What began about when the other did is a better home than what is nearer and has gone on for long.
+    """
+
+    ages: int
     hops: int
     gap_ms: int
 
@@ -82,7 +132,7 @@ class Linker:
 
     def use(self, graph: ServiceGraph) -> None:
         """Use another graph from now on."""
-        self.nearness = Nearness(graph, self._settings.max_hops)
+        self.nearness = Nearness(graph, self._settings)
         self._reach.clear()
 
     def reach(self, group: Group) -> Reach:
@@ -124,39 +174,104 @@ class Linker:
 
     def link(self, one: Reach, other: Reach) -> Link | None:
         """How two groups are linked, None if they are not."""
-        apart_ms = gap_ms(one.all, other.all)
-        found: list[Link] = []
-        if apart_ms <= self._settings.window_s * 1000:
-            hops = self._hops(one, other)
-            found += [Link(hops, apart_ms)] if hops is not None else []
-        for service in one.services.keys() & other.services.keys():
-            stretch_gap_ms = _stretch_gap(one.services[service], other.services[service])
-            found += [Link(0, stretch_gap_ms)] if stretch_gap_ms <= self._settings.window_s * 1000 else []
+        small, large = sorted((one, other), key=lambda reach: len(reach.services))
+        found = [link for service in small.services if (link := self._link_of(service, small, large))]
         if (
             one.unknown
             and other.unknown
             and gap_ms(one.unknown, other.unknown) <= self._settings.unknown_window_s * 1000
         ):
-            found.append(Link(self._settings.max_hops + 1, apart_ms))
+            found.append(self._sized(self._settings.max_hops + 1, gap_ms(one.unknown, other.unknown)))
         return min(found, default=None)
 
-    def _hops(self, one: Reach, other: Reach) -> int | None:
-        small, large = sorted((one.services, other.services), key=len)
-        hops = [n for s in small for t, n in self.nearness.near(s).items() if t in large]
-        return min(hops, default=None)
+    def evidence_link(self, evidence: Reach, group: Reach) -> Link | None:
+        """How evidence is linked to a group: near in any direction, begun near its time or on a service of it."""
+        apart_ms = gap_ms(evidence.all, group.all)
+        found: list[Link] = []
+        for service, stretch in evidence.services.items():
+            if apart_ms <= self._settings.window_s * 1000:
+                near = self.nearness.near(service)
+                hops = min((n for place, n in near.items() if place in group.services), default=None)
+                found += [self._sized(hops, apart_ms)] if hops is not None else []
+            there = group.services.get(service)
+            if there is not None and _stretch_gap(stretch, there) <= self._settings.window_s * 1000:
+                found.append(self._sized(0, gap_ms(stretch, there)))
+        if (
+            evidence.unknown
+            and group.unknown
+            and gap_ms(evidence.unknown, group.unknown) <= self._settings.unknown_window_s * 1000
+        ):
+            found.append(self._sized(self._settings.max_hops + 1, apart_ms))
+        return min(found, default=None)
 
-    def settle(self, groups: Iterable[Group], absorb: Callable[[Group, Group], None]) -> None:
-        """Merge forming groups with each other and into open ones until nothing is linked that may be merged."""
+    def explains(self, home: Reach, other: Reach) -> bool:
+        """Tell whether the other began at once with the home, or has no root that is not linked to it."""
+        return gap_ms(home.all, other.all) <= self._settings.unknown_window_s * 1000 or all(
+            self._link_of(root, other, home) is not None for root in self._roots(other) if self.nearness.knows(root)
+        )
+
+    def _roots(self, reach: Reach) -> list[str]:
+        """Services that depend on none of the others; of those that depend on each other all."""
+        services = reach.services
+        below = {s: {t for t in self.nearness.below(s) if t in services and t != s} for s in services}
+        return [s for s in services if all(s in below[t] for t in below[s])]
+
+    def _link_of(self, service: str, one: Reach, other: Reach) -> Link | None:
+        """The best link of one service of a group to another group."""
+        stretch, found = one.services[service], list[Link]()
+        if (there := other.services.get(service)) is not None:
+            near = _stretch_gap(stretch, there) <= self._settings.window_s * 1000
+            found += [self._sized(0, gap_ms(stretch, there))] if near else []
+        for place, relation in self.nearness.related(service).items():
+            if (there := other.services.get(place)) is None:
+                continue
+            is_early = stretch.first_ms - there.last_ms > relation.earlier_ms
+            is_late = there.first_ms - stretch.last_ms > relation.later_ms
+            if not (is_early or is_late):
+                found.append(self._sized(relation.hops, gap_ms(stretch, there)))
+        return min(found, default=None)
+
+    def _sized(self, hops: int, apart_ms: int) -> Link:
+        return Link(apart_ms // round(self._settings.late_cause_s * 1000), hops, apart_ms)
+
+    def settle(self, groups: Iterable[Group], absorb: Callable[[Group, Group], None], at: int) -> None:
+        """Merge forming groups with each other and into open ones until nothing is linked that may be merged.
+
+        Parameters
+        ----------
+        at : machine time; a group that may be a new wave gets its `patient_at`
+        """
         index = Index(self, groups)
         self._merge_forming(index, absorb)
         changed = True
         while changed:
             changed = False
             for group in sorted(index.forming(), key=lambda g: g.first):
-                homes = [(link, g.first, g.key) for g, link in index.linked(group) if g.status != "forming"]
-                if homes:
-                    index.merge(index.groups[min(homes)[2]], group, absorb)
+                home = self._home(group, index, at)
+                if home is not None:
+                    index.merge(home, group, absorb)
                     changed = True
+
+    def _home(self, group: Group, index: Index, at: int) -> Group | None:
+        """The open incident that a forming group belongs to."""
+        reach = self.reach(group)
+        homes = [
+            (link, g.first, g.key)
+            for g, link in index.linked(group)
+            if g.status != "forming" and self.explains(self.reach(g), reach)
+        ]
+        group.patient_at = None
+        if not homes:
+            return None
+        link, _, key = min(homes)
+        if link.gap_ms > self._settings.window_s * 1000:
+            if len(reach.services) > 1:
+                return None
+            patient_at = group.began_at + round(self._settings.late_cause_s * 1000)
+            if at < patient_at:
+                group.patient_at = patient_at
+                return None
+        return index.groups[key]
 
     def _merge_forming(self, index: Index, absorb: Callable[[Group, Group], None]) -> None:
         queue = sorted(index.forming(), key=lambda g: g.first)
@@ -191,15 +306,19 @@ class Index:
 
     def linked(self, group: Group) -> list[tuple[Group, Link]]:
         """Groups linked with this one, in the order of their keys."""
-        return [(g, link) for g, link in self.near(self._linker.reach(group)) if g.key != group.key]
+        linked = self._found(self._linker.reach(group), self._linker.link)
+        return [(g, link) for g, link in linked if g.key != group.key]
 
     def near(self, reach: Reach) -> list[tuple[Group, Link]]:
-        """Groups linked with something of this reach, in the order of their keys."""
+        """Groups that evidence of this reach may join, in the order of their keys."""
+        return self._found(reach, self._linker.evidence_link)
+
+    def _found(self, reach: Reach, link_of: Callable[[Reach, Reach], Link | None]) -> list[tuple[Group, Link]]:
         keys: set[int] = set(self._unknown) if reach.unknown else set()
         for service in reach.services:
             for place in self._linker.nearness.near(service):
                 keys |= self._at.get(place, set())
-        links = ((self.groups[k], self._linker.link(reach, self._linker.reach(self.groups[k]))) for k in sorted(keys))
+        links = ((self.groups[k], link_of(reach, self._linker.reach(self.groups[k]))) for k in sorted(keys))
         return [(group, link) for group, link in links if link is not None]
 
     def merge(self, winner: Group, loser: Group, absorb: Callable[[Group, Group], None]) -> None:
@@ -218,6 +337,13 @@ class Index:
             self._at[service].add(group.key)
         if reach.unknown:
             self._unknown.add(group.key)
+
+
+def _widen(found: dict[str, Relation], place: str, more: Relation) -> None:
+    known = found.get(place, more)
+    found[place] = Relation(
+        min(known.hops, more.hops), max(known.earlier_ms, more.earlier_ms), max(known.later_ms, more.later_ms)
+    )
 
 
 def _joined(one: Reach, other: Reach) -> Reach:

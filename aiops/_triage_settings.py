@@ -14,6 +14,7 @@ class TriageSettings:
     group_wait_s : how long a new incident gathers members before anybody hears of it
     window_s : members of one incident start within this time of its activity
     max_hops : members of one incident are at most so many calls apart
+    late_cause_s : a cause may be heard of so much later than what depends on it; the longest `for` of most alert rules
     unknown_window_s : the same as `window_s` for two services of which the graph knows neither
     rank_timeout_s : an incident opens without a cause when the ranker takes longer
     rank_every_s : rankings of a changing incident are refreshed at most so often
@@ -33,6 +34,7 @@ class TriageSettings:
     group_wait_s: float = 30.0
     window_s: float = 900.0
     max_hops: int = 2
+    late_cause_s: float = 300.0
     unknown_window_s: float = 120.0
     rank_timeout_s: float = 10.0
     rank_every_s: float = 30.0

@@ -257,7 +257,7 @@ class Triage:
             self._age(when)
         self._wake(when)
         gather = Gather(state, self._linker, self.settings, self.counts, when)
-        if state.regroup:
+        if state.regroup or any(g.patient_at is not None and g.patient_at <= when.at for g in state.groups.values()):
             gather.regroup()
         actions: list[Rank | Send] = [*gather.mature()]
         for group in state.active():

@@ -13,38 +13,88 @@ from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly, ended
 
 
 def test_a_group_that_grew_by_merging_is_compared_again():
-    """x is near c but too early for it, and in time for a but too far from it: it belongs to both together."""
-    items = [anomaly("a", "a", -20 * 60), anomaly("c", "c", -6 * 60), anomaly("x", "e", -35 * 60)]
+    """x depends on nothing that is in time but c1 and c2 together: they are one service, from the first to the last."""
+    items = [anomaly("c1", "c", -40 * 60), anomaly("c2", "c", -10 * 60), anomaly("x", "b", -25 * 60)]
     for order in itertools.permutations(items):
         (incident,) = Told(graph=CHAIN).feed(0, *order)
-        assert [m.id for m in incident.anomalies] == ["x", "a", "c"]
+        assert [m.id for m in incident.anomalies] == ["c1", "x", "c2"]
 
 
 def test_a_group_that_grew_twice_is_compared_twice():
-    """d is linked only after a has taken in b and c, one after the other."""
-    graph = ServiceGraph([(f"n{i}", f"n{i + 1}") for i in range(3, 7)])
-    items = [anomaly("a", "n5", -33 * 60), anomaly("b", "n7", -29 * 60), anomaly("c", "n3", -16 * 60)]
-    for order in itertools.permutations([*items, anomaly("d", "n6", -9 * 60)]):
-        (incident,) = Told(graph=graph).feed(0, *order)
+    """a and e are linked only by what lies between them."""
+    items = [anomaly("a", "a"), anomaly("e", "e", -6 * 60), anomaly("b", "b", -60), anomaly("d", "d", -5 * 60)]
+    for order in itertools.permutations(items):
+        (incident,) = Told(graph=CHAIN).feed(0, *order)
         assert len(incident.anomalies) == 4
 
 
-def test_three_calls_apart_or_a_quarter_of_an_hour_later_is_another_incident():
-    told = Told(graph=CHAIN)
-    assert len(told.feed(0, anomaly("a", "a"), anomaly("d", "d"))) == 2
-    late = Told(graph=CHAIN)
-    late.feed(0, anomaly("a", "a", -1000))
-    assert len(late.feed(1, anomaly("b", "b", -100))) == 1
-    apart = Told(graph=CHAIN)
-    apart.feed(0, anomaly("a", "a", -1000))
-    assert len(apart.feed(1, anomaly("b", "b", -99))) == 2
+@pytest.mark.parametrize(
+    ("caller_s", "callee_s", "count"),
+    [(-100, -1000, 1), (-99, -1000, 2), (-400, -100, 1), (-401, -100, 2)],
+    ids=["the caller a quarter of an hour later", "too late", "the cause five minutes later", "too late to be one"],
+)
+def test_who_depends_on_it_feels_it_later_and_a_cause_is_hardly_heard_of_after_that(caller_s, callee_s, count):
+    for order in ((0, 1), (1, 0)):
+        items = (anomaly("a", "a", caller_s), anomaly("b", "b", callee_s))
+        assert len(Told(graph=CHAIN).feed(0, *(items[i] for i in order))) == count
+
+
+def test_three_calls_apart_is_another_incident():
+    assert len(Told(graph=CHAIN).feed(0, anomaly("a", "a"), anomaly("c", "c"))) == 1
+    assert len(Told(graph=CHAIN).feed(0, anomaly("a", "a"), anomaly("d", "d"))) == 2
+
+
+def test_callers_of_one_service_may_feel_the_same_and_callees_of_one_do_not():
+    graph = ServiceGraph([("shop", "cart"), ("shop", "search"), ("cart", "db"), ("search", "db"), ("web", "shop")])
+    assert len(Told(graph=graph).feed(0, anomaly("c", "cart", -300), anomaly("s", "search"))) == 1
+    assert len(Told(graph=graph).feed(0, anomaly("c", "cart", -301), anomaly("s", "search"))) == 2
+    entry = ServiceGraph([("shop", "cart"), ("shop", "search")])
+    assert len(Told(graph=entry).feed(0, anomaly("c", "cart"), anomaly("s", "search"))) == 2
+    assert len(Told(graph=entry).feed(0, anomaly("c", "cart"), anomaly("s", "search"), anomaly("x", "shop"))) == 1
+
+
+TWO_ROOTS = ServiceGraph([("shop", "cart"), ("shop", "search")])
+
+
+@pytest.mark.parametrize(("at_s", "count"), [(400, 2), (100, 1)], ids=["later: its own root", "at once: one"])
+def test_what_has_a_root_of_its_own_is_another_incident_even_if_both_are_felt_at_the_same_entry(at_s, count):
+    told = Told(graph=TWO_ROOTS)
+    told.feed(0, anomaly("c", "cart"), anomaly("x", "shop"))
+    told.feed(40)
+    found = told.feed(at_s, anomaly("s", "search", at_s), anomaly("x2", "shop", at_s, signal="error_ratio"))
+    assert len(found) == count
+    assert len(told.feed(at_s + 40)) == count
+
+
+def test_what_a_new_incident_explains_better_goes_there_and_not_where_the_service_has_long_been_failing():
+    told = Told(graph=TWO_ROOTS)
+    told.feed(0, anomaly("c", "cart"), anomaly("x", "shop"))
+    told.feed(40)
+    told.feed(1200, anomaly("s", "search", 1200))
+    told.feed(1240)
+    found = told.feed(1260, alert("x2", "shop", 1260))
+    assert [[m.id for m in (*i.anomalies, *i.alerts)] for i in found] == [["c", "x"], ["s", "x2"]]
 
 
 def test_one_and_the_same_service_belongs_together_as_long_as_it_lasts():
     told = Told(graph=CHAIN)
     told.feed(0, anomaly("a", "a"))
     told.feed(40)
-    assert len(told.feed(3600, alert("later", "a", 3600))) == 1
+    assert len(told.feed(800, alert("soon", "a", 800))) == 1
+    told.feed(3600, alert("later", "a", 3600))
+    assert len(told.feed(3899)) == 2
+    assert len(told.feed(3900)) == 1
+    assert told.keys == ["opened:console"]
+
+
+def test_a_new_wave_over_services_that_have_long_been_failing_is_another_incident():
+    told = Told(graph=CHAIN)
+    told.feed(0, anomaly("a", "a"), anomaly("b", "b"))
+    told.feed(40)
+    told.feed(3600, alert("b2", "b", 3600))
+    told.feed(3660, alert("a2", "a", 3660))
+    assert told.keys == ["opened:console"] * 2
+    assert [len(i.alerts) for i in told.triage.incidents()] == [0, 2]
 
 
 def test_a_name_nobody_knows_is_near_itself_only_after_two_minutes():
