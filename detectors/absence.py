@@ -15,28 +15,32 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from detectors._base import F64, I64, Scores, State
 from detectors._rows import check_rows, check_version, last_of, last_state
 
-VERSION = 1
+F32 = NDArray[np.float32]
+
+VERSION = 2
 MARKS = 17  # gap lengths 1, 2, 4, ... 65,536 steps
 ENOUGH_ROWS = 50.0  # rows seen before the series counts as regular
 REGULAR_SHARE = 0.5  # of the rows, below which absence is its normal state
 PRIOR_ROWS = 10.0  # weight of the shared belief ...
 PRIOR_SHARE = 0.02  # ... that one row in fifty is followed by a gap, chosen
 PRIOR_FALL = 0.25  # and one gap in four lasts twice as long
-MEMORY_ROWS = 100_000.0  # counts are halved beyond, so that old habits fade
+MEMORY_ROWS = 60_000.0  # counts are halved beyond, so that old habits fade, and fit into 16 bits
+LONGEST_GAP = 2.0**23  # rows; a 32-bit float counts no further by ones, and nobody waits as long
 GONE_ROWS = 0.5  # a gap longer than this share of all rows ever seen is an end, not a gap
 
 
 class Gaps(NamedTuple):
     """Memory of n series: rows with a value, all rows since the first, length of the open gap, gaps by length."""
 
-    seen: F64
-    since: F64
-    gap: F64
-    gaps: F64
+    seen: F32
+    since: F32
+    gap: F32
+    gaps: NDArray[np.uint16]
 
 
 @njit(cache=True, error_model="numpy")
@@ -47,11 +51,11 @@ def _share(m: Gaps, i: int, mark: int) -> float:
 
 @njit(cache=True, error_model="numpy")
 def _missing(m: Gaps, i: int) -> float:
-    m.gap[i] += 1.0
+    m.gap[i] = min(m.gap[i] + 1.0, LONGEST_GAP)
     mark = min(int(math.log2(m.gap[i])), MARKS - 1)
     surprise = -math.log10(_share(m, i, mark))
     if m.gap[i] == 2.0**mark:
-        m.gaps[i, mark] += 1.0
+        m.gaps[i, mark] += 1
     regular = m.seen[i] >= ENOUGH_ROWS and m.seen[i] >= REGULAR_SHARE * (m.since[i] - m.gap[i])
     return surprise if regular and m.gap[i] <= max(GONE_ROWS * m.seen[i], ENOUGH_ROWS) else math.nan
 
@@ -63,7 +67,8 @@ def _present(m: Gaps, i: int) -> float:
     if m.seen[i] > MEMORY_ROWS:
         m.seen[i] *= 0.5
         m.since[i] *= 0.5
-        m.gaps[i] *= 0.5
+        for mark in range(MARKS):
+            m.gaps[i, mark] //= 2
     return 0.0 if m.seen[i] > ENOUGH_ROWS else math.nan
 
 
@@ -73,7 +78,7 @@ def _run(m: Gaps, values: F64, out: F64) -> None:
         for t in range(values.shape[0]):
             present = math.isfinite(values[t, i])
             if present or m.seen[i] > 0.0:
-                m.since[i] += 1.0
+                m.since[i] = min(m.since[i] + 1.0, LONGEST_GAP)
                 out[t, i] = _present(m, i) if present else _missing(m, i)
 
 
@@ -139,7 +144,7 @@ class Absence:
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""
-        state: State = {name: array.copy() for name, array in zip(Gaps._fields, self._memory, strict=True)}
+        state: State = {name: array.copy() for name, array in self._memory._asdict().items()}
         return state | last_state(self._last_ms) | {"version": np.array(VERSION, np.int64)}
 
     def restore(self, state: State) -> None:
@@ -148,9 +153,10 @@ class Absence:
         n = len(state["seen"])
         if state["gaps"].shape != (n, MARKS):
             raise ValueError(f"snapshot gaps must be {(n, MARKS)}, got {state['gaps'].shape}")
-        self._memory = Gaps(*(state[name].astype(np.float64) for name in Gaps._fields))
+        self._memory = Gaps(**{name: state[name].astype(array.dtype) for name, array in _empty(0)._asdict().items()})
         self._last_ms = last_of(state)
 
 
 def _empty(n: int) -> Gaps:
-    return Gaps(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros((n, MARKS)))
+    seen, since, gap = np.zeros((3, n), np.float32)
+    return Gaps(seen, since, gap, np.zeros((n, MARKS), np.uint16))

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from detectors._base import F64, I64, Scores, State, Verdicts
+from detectors._check_input import cases
 
 STATE_LIMIT_BYTES = 1_024
 STEP_MS = 60_000
@@ -113,27 +115,45 @@ def _columns(scores: Scores | Verdicts, n: int) -> Scores | Verdicts:
     return type(scores)(*(getattr(scores, field.name)[:, :n] for field in fields(scores)))
 
 
-def check_nothing_is_infinite(make: Make) -> None:
-    """Constants, gaps, infinities, huge and tiny values give no infinity and no warning."""
-    t = 400
-    times = np.arange(t, dtype=np.int64) * STEP_MS
-    columns = [
-        np.zeros(t),
-        np.full(t, 7.0),
-        np.full(t, np.nan),
-        np.where(np.arange(t) % 3 == 0, np.nan, 1.0),
-        np.where(np.arange(t) == 300, np.inf, 1.0),
-        np.where(np.arange(t) == 300, 1e308, 1.0),
-        np.where(np.arange(t) % 2 == 0, 1e308, -1e308),
-        np.where(np.arange(t) == 300, 5e-324, 0.0),
-        np.where(np.arange(t) % 2 == 0, 1e-310, 3e-310),
-        np.where(np.arange(t) < 200, 1e-9, 1e9),
-    ]
-    values = np.stack(columns, axis=1)
-    with np.errstate(all="raise"):
-        scores = make(len(columns)).update(times, values)
-    for field in fields(scores):
-        assert not np.isinf(getattr(scores, field.name)).any(), f"{field.name} is infinite"
+def check_bad_input_is_survived(make: Make) -> None:
+    """Whatever metrics do on bad days gives no infinity, no warning, and the same scores however it is cut.
+
+    The days are those of `detectors/_check_input.py`: runs of NaN, gaps, constants, 1e308, denormals, infinities, steps
+    that change midway, series that appear and vanish. Empty blocks lie between the pieces.
+    """
+    for name, times, values in cases():
+        with np.errstate(all="raise"):
+            whole = make(3).update(times, values)
+        pieces = make(3)
+        for start, end in pairwise((0, 0, 1, 149, 149, 251, 301, len(times))):
+            piece = pieces.update(times[start:end], values[start:end])
+            _same(whole, piece, slice(start, end), f"{name}: cutting")
+        for field in fields(whole):
+            assert not np.isinf(getattr(whole, field.name)).any(), f"{name}: {field.name} is infinite"
+
+
+def check_nothing_may_come(make: Make) -> None:
+    """No rows and no columns are fine and give scores of that shape."""
+    times, values = sample_rows(20, 3)
+    assert make(3).update(times[:0], values[:0]).surprise.shape[0] == 0, "no rows must give no rows"
+    nobody = make(0)
+    assert nobody.update(times, values[:, :0]).surprise.shape == (20, 0), "no columns must give no columns"
+    nobody.grow(3)
+    assert nobody.update(times + 10**9, values).surprise.shape == (20, 3), "columns may come later"
+
+
+def check_refused_rows_leave_no_trace(make: Make) -> None:
+    """After times that repeat or go back were refused, all goes on as if they had never come."""
+    times, values = sample_rows(300, 3)
+    plain, tried = make(3), make(3)
+    plain.update(times[:200], values[:200])
+    tried.update(times[:200], values[:200])
+    swapped = times[200:].copy()
+    swapped[[50, 51]] = swapped[[51, 50]]
+    repeated = np.repeat(times[200:250], 2)
+    for name, bad in (("the last row again", times[199:299]), ("duplicates", repeated), ("reversed time", swapped)):
+        _refused(lambda t=bad: tried.update(t, np.full((100, 3), 1e6)), name)  # type: ignore[misc]
+    _same(plain.update(times[200:], values[200:]), tried.update(times[200:], values[200:]), slice(None), "refusing")
 
 
 def check_inputs_are_left_alone(make: Make) -> None:
@@ -188,7 +208,9 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_the_future_never_changes_the_past,
     check_together_equals_one_by_one,
     check_growing_keeps_the_old,
-    check_nothing_is_infinite,
+    check_bad_input_is_survived,
+    check_nothing_may_come,
+    check_refused_rows_leave_no_trace,
     check_inputs_are_left_alone,
     check_memory_is_bounded,
     check_bad_rows_are_refused,

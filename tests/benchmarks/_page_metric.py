@@ -26,7 +26,8 @@ BUDGETS = {"day": 1.0, "week": 1 / 7, "30 d": 1 / 30}
 class Labelled:
     """One labelled series: times that stand still where the clock went back, values (n, channels), place per row.
 
-    `place` is the number of the window a row lies in, -1 = none. Rows before `start` are not judged.
+    `place` is the number of the window a row lies in, -1 = none. Rows before `start` are not judged; those before
+    `first` belong to a training part.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Labelled:
     place: I64
     windows: I64
     days: float
+    first: int = 0
 
 
 def load(folder: Path) -> list[Labelled]:
@@ -55,13 +57,14 @@ def _labelled(name: str, rows: object, label: dict[str, object], grace: int) -> 
     values = rows.iloc[:, 2:].to_numpy(np.float64)  # type: ignore[attr-defined]
     warm_s = min(3 * DAY_S, 0.15 * (times[-1] - times[0]))
     start = int(np.searchsorted(times, times[0] + warm_s))
+    first = 0
     if "test_rows" in label:
-        start = label["test_rows"][0]  # type: ignore[index]
+        start = first = label["test_rows"][0]  # type: ignore[index]
     windows = np.array([w for w in label["windows"] if w[1] >= start], np.int64).reshape(-1, 2)  # type: ignore[attr-defined]
     place = np.full(len(times), -1, np.int64)
-    for number, (first, last) in enumerate(windows):
-        place[max(0, first - grace) : last + grace + 1] = number
-    return Labelled(name, times, values, start, place, windows, (times[-1] - times[start]) / DAY_S)
+    for number, (begin, end) in enumerate(windows):
+        place[max(0, begin - grace) : end + grace + 1] = number
+    return Labelled(name, times, values, start, place, windows, (times[-1] - times[start]) / DAY_S, first)
 
 
 @njit(cache=True)
@@ -104,7 +107,8 @@ class Curves:
         """Highest recall within a budget of false pages, and the precision there, in percent."""
         rate = self.false.sum(0) / self.days.sum()
         recall = self.found.sum(0) / max(self.events.sum(), 1)
-        at = int(np.argmax(np.where(rate <= pages_per_day, recall, -1.0)))
+        within = np.where(rate <= pages_per_day, recall, -1.0)
+        at = int(np.lexsort((rate, -within))[0])
         told = self.found[:, at].sum() + self.false[:, at].sum()
         return 100 * float(recall[at]), 100 * float(self.found[:, at].sum() / max(told, 1))
 
@@ -120,11 +124,9 @@ class Curves:
 
 
 def curves(series: Sequence[Labelled], scores: Sequence[F64], grid: F64 | None = None) -> Curves:
-    """Pages of all series at the thresholds of `grid`; without one at quantiles of the highest quarter of scores."""
+    """Pages of all series at the thresholds of `grid`; without one at those the metric defines, see `thresholds`."""
     if grid is None:
-        pool = np.concatenate([s[np.isfinite(s)] for s in scores])
-        share = np.logspace(np.log10(0.25), np.log10(1 / len(pool)), 150)
-        grid = np.unique(np.quantile(pool, 1 - share))
+        grid = thresholds(series, scores)
     found, false = [], []
     for one, score in zip(series, scores, strict=True):
         step_s = float(np.median(np.diff(one.times_s)))
@@ -133,6 +135,17 @@ def curves(series: Sequence[Labelled], scores: Sequence[F64], grid: F64 | None =
         false.append(b)
     events = np.array([len(one.windows) for one in series], float)
     return Curves(grid, np.array(found), np.array(false), events, np.array([one.days for one in series]))
+
+
+def thresholds(series: Sequence[Labelled], scores: Sequence[F64]) -> F64:
+    """120 log-spaced quantiles of the highest quarter of each series' scores; rows that are not judged have none."""
+    judged = [np.where(np.arange(len(s)) < one.start, -np.inf, s) for one, s in zip(series, scores, strict=True)]
+    lowest = [np.where(np.isfinite(s), s, -np.inf)[one.first :] for one, s in zip(series, judged, strict=True)]
+    highest = [np.sort(s)[::-1][: max(1, int(0.25 * len(s)))] for s in lowest]
+    pool = np.concatenate(highest)
+    pool = pool[np.isfinite(pool)]
+    share = np.logspace(np.log10(0.25), np.log10(1 / len(pool)), 120)
+    return np.asarray(np.unique(np.quantile(pool, 1 - share)))
 
 
 def point_f1(series: Sequence[Labelled], scores: Sequence[F64]) -> float:

@@ -5,7 +5,15 @@ import pytest
 
 from detectors import DETECTORS, Bank, Scores, Verdicts
 from detectors._base import State
-from detectors.checks import CHECKS, NOISES, Make, check_all, check_surprise_means_what_it_says
+from detectors.checks import (
+    CHECKS,
+    NOISES,
+    Make,
+    check_all,
+    check_bad_input_is_survived,
+    check_refused_rows_leave_no_trace,
+    check_surprise_means_what_it_says,
+)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -48,6 +56,29 @@ class Vandal(Bank):
 class Hoarder(Bank):
     def snapshot(self) -> State:
         return super().snapshot() | {"hoard": np.zeros(int(self._memory.doubles[:, 0].sum()))}
+
+
+class Unwary(Bank):
+    """Counts the rows it is given before it looks at them."""
+
+    seen = 0
+
+    def update(self, times: np.ndarray, values: np.ndarray, freeze: np.ndarray | None = None) -> Scores:  # type: ignore[override]
+        self.seen += len(times)
+        said = super().update(times, values, freeze)
+        return Scores(said.surprise + self.seen - len(times), said.expected, said.lower, said.upper)
+
+
+def test_a_detector_that_minds_empty_blocks_or_refused_rows_is_caught() -> None:
+    with pytest.raises(AssertionError, match="a run of NaN in the middle: cutting changes surprise"):
+        check_bad_input_is_survived(Unwary)
+    with pytest.raises(AssertionError, match="refusing changes surprise"):
+        check_refused_rows_leave_no_trace(Unwary)
+
+
+def test_an_infinity_is_named_by_the_input_that_brought_it() -> None:
+    with pytest.raises(AssertionError, match="a run of NaN in the middle: surprise is infinite"):
+        check_bad_input_is_survived(Infinite)
 
 
 @pytest.mark.parametrize("broken", [Forgetful, Prophet, Infinite, Credulous, Vandal, Hoarder])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from detectors import checks
 from detectors.joint import Joint
 
 
@@ -49,3 +50,28 @@ def test_an_incident_is_told_by_all_its_rows() -> None:
     values[5_000:5_020] += 3.0
     said = Joint(6).update(np.arange(6_000) * 60_000, values)
     assert (said.rarity[5_002:5_020, 0] > np.nanquantile(said.rarity, 0.99)).all()
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        checks.check_cutting_changes_nothing,
+        checks.check_the_future_never_changes_the_past,
+        checks.check_bad_input_is_survived,
+        checks.check_inputs_are_left_alone,
+        checks.check_refused_rows_leave_no_trace,
+        checks.check_bad_rows_are_refused,
+    ],
+)
+def test_it_keeps_the_contract_of_detectors_but_for_columns_that_join(check) -> None:
+    check(lambda n: Joint(max(n, 1)))
+
+
+def test_memory_grows_with_the_square_of_the_channels_and_with_nothing_else() -> None:
+    def size(joint: Joint) -> int:
+        return sum(array.nbytes for name, array in joint.snapshot().items() if name.startswith("cloud_"))
+
+    joint = Joint(8)
+    early = size(joint)
+    joint.update(np.arange(3_000) * 60_000, np.random.default_rng(1).standard_normal((3_000, 8)))
+    assert size(joint) == early == 8 * (2 + 2 * 8 + 2 * 64)
