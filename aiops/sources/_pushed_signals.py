@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-from aiops.model import F64, I32, I64, Bools, SeriesKey
+from aiops.model import F64, I32, Bools, SeriesKey
 from aiops.packs._recipe import Recipe
 from aiops.packs.arithmetic import signal_values
 from aiops.series import SeriesTable
 from aiops.sources import _pushed_cells as kernels
+from aiops.sources._pushed_groups import Grouping, Members
 from aiops.sources._pushed_watch import Side, Use
 
 log = logging.getLogger(__name__)
@@ -20,55 +20,6 @@ log = logging.getLogger(__name__)
 _AGG = {"sum": kernels.SUM, "max": kernels.MAX, "min": kernels.MIN, "avg": kernels.AVG}
 
 _LEVEL_FORMS = ("gauge", "level_ratio")
-
-
-@dataclass(frozen=True, slots=True)
-class Grouping:
-    """Columns sorted by group, and by bucket bound within one.
-
-    Parameters
-    ----------
-    columns : (c,) raw numbers
-    starts : (p + 1,) where each bucket (each group, if there are no buckets) begins in `columns`
-    bounds : (p,) upper bound of each bucket
-    groups : (g + 1,) where each group begins among the buckets
-    """
-
-    columns: I32
-    starts: I64
-    bounds: F64
-    groups: I64
-
-
-class _Members:
-    """Raw series of one side of a recipe, each with its group and bucket."""
-
-    def __init__(self) -> None:
-        self.columns: list[int] = []
-        self.groups: list[int] = []
-        self.bounds: list[float] = []
-
-    def add(self, column: int, group: int, bound: float) -> None:
-        self.columns.append(column)
-        self.groups.append(group)
-        self.bounds.append(bound)
-
-    def drop(self, gone: Bools, renumbered: I64) -> None:
-        kept = [i for i, column in enumerate(self.columns) if not gone[column]]
-        self.columns = [self.columns[i] for i in kept]
-        self.groups = [int(renumbered[self.groups[i]]) for i in kept]
-        self.bounds = [self.bounds[i] for i in kept]
-
-    def grouping(self, groups: int) -> Grouping:
-        columns, group = np.array(self.columns, np.int32), np.array(self.groups, np.int64)
-        bounds = np.array(self.bounds, np.float64)
-        order = np.lexsort((bounds, group))
-        columns, group, bounds = columns[order], group[order], bounds[order]
-        is_first = np.ones(len(order), np.bool_)
-        is_first[1:] = (group[1:] != group[:-1]) | (bounds[1:] != bounds[:-1])
-        first = np.flatnonzero(is_first)
-        starts = np.append(first, len(order)).astype(np.int64)
-        return Grouping(columns, starts, bounds[first], np.searchsorted(group[first], np.arange(groups + 1)))
 
 
 class Plan:
@@ -79,8 +30,7 @@ class Plan:
         self.keys: list[SeriesKey] = []
         self.ids: I32 = np.zeros(0, np.int32)
         self._numbers: dict[SeriesKey, int] = {}
-        self._members: dict[Side, _Members] = {"of": _Members(), "to": _Members()}
-        self._groupings: dict[Side, Grouping] = {}
+        self._members: dict[Side, Members] = {"of": Members(), "to": Members()}
 
     def add(self, raw: int, use: Use) -> None:
         """Take in a raw series."""
@@ -88,53 +38,44 @@ class Plan:
         if group == len(self.keys):
             self.keys.append(use.key)
         self._members[use.side].add(raw, group, use.bound)
-        self._groupings = {}
 
     def drop(self, gone: Bools) -> list[SeriesKey]:
         """Let go of raw series; the groups that have none left."""
         used = np.zeros(len(self.keys), np.bool_)
         for members in self._members.values():
-            used[[g for g, c in zip(members.groups, members.columns, strict=True) if not gone[c]]] = True
+            used[members.groups_of(~gone)] = True
         renumbered = np.cumsum(used) - 1
         for members in self._members.values():
             members.drop(gone, renumbered)
+        if used.all():
+            return []
         dropped = [key for key, is_used in zip(self.keys, used, strict=True) if not is_used]
         self.keys = [key for key, is_used in zip(self.keys, used, strict=True) if is_used]
+        self.ids = self.ids[used]
         self._numbers = {key: i for i, key in enumerate(self.keys)}
-        self._groupings = {}
         return dropped
 
-    def columns(self) -> list[int]:
+    def columns(self) -> I32:
         """Raw series in use, both sides."""
-        return self._members["of"].columns + self._members["to"].columns
+        return np.concatenate([members.columns() for members in self._members.values()])
 
     def services(self, alive: Bools) -> set[str]:
         """Services of groups with a live raw series."""
-        return {
-            self.keys[group].service
-            for members in self._members.values()
-            for group, column in zip(members.groups, members.columns, strict=True)
-            if alive[column]
-        }
+        groups = np.concatenate([members.groups_of(alive) for members in self._members.values()])
+        return {self.keys[group].service for group in groups.tolist()}
 
     def values(self, rates: F64, levels: F64) -> F64:
         """The signal of each group: (t, g) from (t, r)."""
         raw = levels if self.recipe.form in _LEVEL_FORMS else rates
         if self.recipe.form == "quantile":
-            grouping = self._grouping("of")
+            grouping = self._members["of"].grouping(len(self.keys))
             buckets = self._joined(raw, grouping, kernels.SUM)
             found = np.empty((2, len(raw), len(self.keys)))
             kernels.quantiles(self.recipe.q, buckets, grouping.bounds, grouping.groups, found[0], found[1])
             return signal_values(self.recipe, found[0], found[1])
         how = _AGG[self.recipe.agg] if self.recipe.form in _LEVEL_FORMS else kernels.SUM
-        of = self._joined(raw, self._grouping("of"), how)
-        to = None if self.recipe.to is None else self._joined(raw, self._grouping("to"), how)
-        return signal_values(self.recipe, of, to)
-
-    def _grouping(self, side: Side) -> Grouping:
-        if side not in self._groupings:
-            self._groupings[side] = self._members[side].grouping(len(self.keys))
-        return self._groupings[side]
+        of, to = (self._joined(raw, side.grouping(len(self.keys)), how) for side in self._members.values())
+        return signal_values(self.recipe, of, None if self.recipe.to is None else to)
 
     def _joined(self, raw: F64, grouping: Grouping, how: int) -> F64:
         # Only quantiles have several buckets in a group; elsewhere a group has one, or none without a column.
@@ -174,12 +115,14 @@ class Signals:
         """Let go of raw series and of watched series that have none left."""
         gone = np.zeros(width, np.bool_)
         gone[raws] = True
+        is_free = False
         for plan in self._plans:
             for key in plan.drop(gone):
                 if self._owners.get(key) is plan:
                     del self._owners[key]
-        for plan in self._plans:
-            self._claim(plan)
+                    is_free = True
+        for plan in self._plans if is_free else ():
+            self._claim(plan, again=True)
         self._recount()
 
     def wanted(self) -> tuple[I32, I32]:
@@ -203,9 +146,13 @@ class Signals:
         values[np.isinf(values)] = np.nan
         return np.concatenate(ids), values
 
-    def _claim(self, plan: Plan) -> None:
+    def _claim(self, plan: Plan, *, again: bool = False) -> None:
+        """Number the new watched series of a plan, and `again` those that another plan had."""
         refused = self._table.refused
-        plan.ids = np.array([self._id(key, plan) for key in plan.keys], np.int32)
+        ids = np.append(plan.ids, np.full(len(plan.keys) - len(plan.ids), -1, np.int32))
+        wanted = np.flatnonzero(ids < 0) if again else np.arange(len(plan.ids), len(ids))
+        ids[wanted] = [self._id(plan.keys[i], plan) for i in wanted.tolist()]
+        plan.ids = ids
         if self._table.refused > refused:
             log.warning("no room for watched series limit=%d signal=%s", self._table.limit, plan.recipe.signal.name)
 
@@ -219,7 +166,13 @@ class Signals:
         return number
 
     def _recount(self) -> None:
-        rates = [c for plan in self._plans if plan.recipe.form not in _LEVEL_FORMS for c in plan.columns()]
-        levels = [c for plan in self._plans if plan.recipe.form in _LEVEL_FORMS for c in plan.columns()]
-        self._rate_columns = np.unique(np.array(rates, np.int32))
-        self._level_columns = np.unique(np.array(levels, np.int32))
+        self._rate_columns = _distinct([p.columns() for p in self._plans if p.recipe.form not in _LEVEL_FORMS])
+        self._level_columns = _distinct([p.columns() for p in self._plans if p.recipe.form in _LEVEL_FORMS])
+
+
+def _distinct(columns: list[I32]) -> I32:
+    """Raw numbers that are in any of the arrays, increasing. Marked and not sorted: there may be millions."""
+    used = np.zeros(1 + max((int(c.max(initial=-1)) for c in columns), default=-1), np.bool_)
+    for some in columns:
+        used[some] = True
+    return np.flatnonzero(used).astype(np.int32)
