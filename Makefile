@@ -20,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs fuzz clean bench-core bench-detection bench-rca
+.PHONY: help demo test check format lock docs fuzz clean bench-core bench-detection bench-hotpath bench-rca
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -75,6 +75,9 @@ bench-core: $(VENV)/.dev ## figures of the main job
 
 bench-detection: $(VENV)/.bench ## figures of detection; DATA=folder with the labelled series, RELEASE=name writes them into docs/
 	$(BIN)/python tests/benchmarks/bench_detection.py --data "$(DATA)" --release "$(RELEASE)"
+
+bench-hotpath: $(VENV)/.dev ## figures of the hot path
+	$(BIN)/python tests/benchmarks/bench_hotpath.py
 
 bench-rca: $(VENV)/.dev ## figures of root-cause ranking; DATA=folder with the labelled cases
 	$(BIN)/python tests/benchmarks/bench_rca.py --data "$(DATA)"

@@ -18,6 +18,7 @@ from aiops.graphs.metrics import metrics_graphs
 from aiops.packs import Pack
 from aiops.pipeline import Shard
 from aiops.series import SeriesTable
+from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources._pushed_series import SeriesLimits
 from aiops.sources.push import PushSettings, PushSource
 from aiops.stores import Store
@@ -76,4 +77,5 @@ def _push_source(settings: Settings, packs: Mapping[str, Pack], store: Store, wa
         ),
         history_before_ms=0 if position is not None else int((wall() - RECENT_S) * 1000),
         clock=wall,
+        limits=WriteLimits(body_bytes=one.max_body_bytes),
     )

@@ -11,10 +11,10 @@ from aiops._scores import ScoreRow
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event, Incident, Status
 from aiops.pipeline import Pipeline
-from aiops.sources._pushed_samples import Taken, WriteLimits
+from aiops.sources._pushed_samples import Taken
+from aiops.sources._write_headers import Written
 from aiops.sources.otlp import OtlpReader
 from aiops.sources.push import PushSource
-from aiops.sources.remote_write import decode
 from aiops.stores import Store
 from aiops.telemetry import Health, Telemetry
 from aiops.verdicts import VerdictBook
@@ -39,14 +39,13 @@ class ServiceBackend:
     wake: Callable[[], None]
     push: PushSource | None = None
     otlp: OtlpReader | None = None
-    write_limits: WriteLimits = field(default_factory=WriteLimits)
     book: VerdictBook = field(kw_only=True)
 
-    async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request."""
         if self.push is None:
             raise InputError("remote_write is switched off here: set push.enabled to true")
-        self.push.offer(decode(body, headers, self.write_limits, known=self.push.known))
+        return self.push.write(body, headers)
 
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
         """Take an OTLP request; samples dropped for their time or a limit are told to the sender too."""

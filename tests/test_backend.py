@@ -59,9 +59,8 @@ def backend(store, feed):
 
 
 def pushed(backend, limits=None):
-    source = PushSource([PACK], SeriesTable(), PushSettings(step_s=60), clock=lambda: T0 / 1000)
-    reader = OtlpReader(source.offer, limits or WriteLimits())
-    return replace(backend, push=source, otlp=reader, write_limits=limits or WriteLimits())
+    source = PushSource([PACK], SeriesTable(), PushSettings(step_s=60), clock=lambda: T0 / 1000, limits=limits)
+    return replace(backend, push=source, otlp=OtlpReader(source.offer, limits or WriteLimits()))
 
 
 def body():

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from aiops.model import F64, I32, I64, Bools
 from aiops.sources import _otlp_scan as otlp
-from aiops.sources._wire_scan import _fixed64, _varint
+from aiops.sources._fingerprint import load64 as _fixed64
+from aiops.sources._wire_fields import varint as _varint
 
 _U64 = NDArray[np.uint64]
 _Bytes = NDArray[np.uint8]

@@ -11,7 +11,7 @@ from aiops.errors import InputError, TooLarge
 from aiops.model import I64
 from aiops.sources import _otlp_scan as otlp
 from aiops.sources import _otlp_slots as refused
-from aiops.sources import _wire_scan as wire
+from aiops.sources import _wire_fields as wire
 from aiops.sources._otlp_expand import CUMULATIVE, DELTA, exponential_spans
 from aiops.sources._otlp_grid import HIGHEST_SCALE, LOWEST_SCALE
 from aiops.sources._pushed_samples import WriteLimits

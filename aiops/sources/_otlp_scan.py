@@ -1,7 +1,7 @@
 """A bounds-checked scanner over the bytes of an OTLP `ExportMetricsServiceRequest`.
 
-The rules are those of `_wire_scan.py`: nothing is read beyond the message around it, lengths are compared with what is
-left, a fault stops the scan. Attributes, names and resources are not looked into: the scanner gives their spans.
+The rules are those of `_wire_fields.py`: nothing is read beyond the message around it, lengths are compared with what
+is left, a fault stops the scan. Attributes, names and resources are not looked into: the scanner gives their spans.
 
 The schema (field numbers of opentelemetry-proto 1.x, stable):
 Request{1 resource_metrics}, ResourceMetrics{1 resource, 2 scope_metrics}, ScopeMetrics{2 metrics},
@@ -26,11 +26,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from aiops.model import I64
-from aiops.sources import _wire_scan as wire
-from aiops.sources._wire_scan import _fixed64, _length, _skip, _tag, _varint
+from aiops.sources import _wire_fields as wire
+from aiops.sources._fingerprint import load64 as _fixed64
+from aiops.sources._wire_fields import length as _length
+from aiops.sources._wire_fields import skip as _skip
+from aiops.sources._wire_fields import tag as _tag
+from aiops.sources._wire_fields import varint as _varint
 
 NO_ROOM, TWICE, IN_PIECES, BAD_LIST = range(101, 105)
-"""Faults besides those of `_wire_scan.py`. NO_ROOM: come again with larger outputs."""
+"""Faults besides those of `_wire_fields.py`. NO_ROOM: come again with larger outputs."""
 
 MESSAGES = wire.MESSAGES | {
     TWICE: "a message field that may come once comes twice",

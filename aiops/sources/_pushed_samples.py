@@ -26,6 +26,7 @@ class WriteLimits:
     """Decompressed size, read from the snappy preamble before anything is decompressed."""
     series_per_body: int = 200_000
     samples_per_body: int = 1_000_000
+    symbols_per_body: int = 400_000
     labels_per_series: int = 64
     label_name_bytes: int = 1024
     label_value_bytes: int = 4096
@@ -84,6 +85,13 @@ def _varint(data: bytes, pos: int, end: int) -> tuple[int, int]:
     raise InputError("label set: a number is cut short or longer than 10 bytes")
 
 
+def varints(data: bytes, start: int, end: int) -> Iterator[int]:
+    """Packed numbers."""
+    while start < end:
+        value, start = _varint(data, start, end)
+        yield value
+
+
 def fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """The fields of a message: tag, place of the tag, start and end of the value.
 
@@ -120,22 +128,30 @@ def labels_of(key: bytes, limits: WriteLimits) -> Labels:
     InputError : not UTF-8, not sorted, a name twice, an empty name or value, no `__name__`
     TooLarge : more or longer labels than `limits` allow
     """
-    pairs: list[tuple[str, str]] = []
-    for tag, _, start, end in fields(key, 0, len(key)):
-        if tag == _NAME:
-            pairs.append(_label(key, start, end, limits))
-            if len(pairs) > limits.labels_per_series:
-                raise TooLarge(f"a series has more than {limits.labels_per_series} labels")
-    return checked_labels(tuple(pairs))
+    return checked_pairs((_label(key, a, b) for tag, _, a, b in fields(key, 0, len(key)) if tag == _NAME), limits)
 
 
-def _label(key: bytes, start: int, end: int, limits: WriteLimits) -> tuple[str, str]:
+def checked_pairs(pairs: Iterable[tuple[bytes, bytes]], limits: WriteLimits) -> Labels:
+    """The label set of these names and values; raises as `labels_of`."""
+    labels = list[tuple[str, str]]()
+    for name, value in pairs:
+        labels.append(_decoded(name, value, limits))
+        if len(labels) > limits.labels_per_series:
+            raise TooLarge(f"a series has more than {limits.labels_per_series} labels")
+    return checked_labels(tuple(labels))
+
+
+def _label(key: bytes, start: int, end: int) -> tuple[bytes, bytes]:
     name = value = b""
     for tag, _, value_start, value_end in fields(key, start, end):
         if tag == _NAME:
             name = key[value_start:value_end]
         elif tag == _VALUE:
             value = key[value_start:value_end]
+    return name, value
+
+
+def _decoded(name: bytes, value: bytes, limits: WriteLimits) -> tuple[str, str]:
     if len(name) > limits.label_name_bytes:
         raise TooLarge(f"a label name has {len(name)} bytes, the limit is {limits.label_name_bytes}")
     if len(value) > limits.label_value_bytes:

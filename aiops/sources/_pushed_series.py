@@ -6,20 +6,19 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from aiops.model import I32, I64, Bools, Labels
-from aiops.sources._pushed_samples import WriteLimits, labels_of
+from aiops.sources._fingerprint import U64
+from aiops.sources._numbering import numbers_of
+from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources._pushed_watch import Use, Watchlist
+from aiops.sources._series_index import SeriesIndex
 
 UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
 """Numbers of label sets that are not held."""
 
 _KEYS_PER_SERIES = 2
 """Ways to write one label set that are remembered on average; a sender has one, hostile ones are merely slower."""
-
-_LONG_BYTES = 4096
-"""Less room than for one such key is none."""
 
 _UNCOUNTED = ("__name__", "le")
 """Labels whose values are few by nature: one per metric, and the bounds of its buckets."""
@@ -32,9 +31,9 @@ class SeriesLimits:
     """How many series are held; beyond it new ones are counted drops.
 
     `max_label_values` is per metric and label, buckets' `le` excepted. `max_unwatched` label sets that nobody watches
-    are remembered (about 0.4 kB each); more than that are read again each time they come. `max_label_bytes` bounds the
-    names and values of the held, and once more the remembered label sets of each kind: a few long ones may cost as
-    much as many short ones (chosen: 200,000 sets of 640 bytes, twice what Kubernetes' labels take).
+    are remembered (about 50 bytes each); more than that are read again each time they come. `max_label_bytes` bounds
+    the names and values of the held: a few long ones may cost as much as many short ones (chosen: 200,000 sets of 640
+    bytes, twice what Kubernetes' labels take).
     """
 
     max_raw_series: int = 200_000
@@ -46,12 +45,12 @@ class SeriesLimits:
 class RawSeries:
     """Numbers for watched label sets; a number is used again after its series was evicted.
 
-    `known` holds every remembered key with its number. `last_seen_ms` and `ended_ms` (stale marker) are per number, 0 =
-    never.
+    `index` holds the fingerprint of every remembered label set with its number; it is a `Numbering`. `last_seen_ms` and
+    `ended_ms` (stale marker) are per number, 0 = never.
     """
 
     def __init__(self, watch: Watchlist, limits: SeriesLimits) -> None:
-        self.known: dict[bytes, int] = {}
+        self.index = SeriesIndex()
         self.last_seen_ms: I64 = np.zeros(0, np.int64)
         self.ended_ms: I64 = np.zeros(0, np.int64)
         self._watch, self._limits = watch, limits
@@ -61,8 +60,7 @@ class RawSeries:
         self._free: list[int] = []
         self._fresh: list[tuple[int, tuple[Use, ...]]] = []
         self._values: dict[tuple[str, str], Counter[str]] = {}
-        self._remembered = Counter[bool]()  # held or not -> keys in `known`
-        self._remembered_bytes = Counter[bool]()
+        self._remembered = Counter[bool]()  # held or not -> how many are in the index
         self._held_bytes = 0
 
     def __len__(self) -> int:
@@ -76,21 +74,36 @@ class RawSeries:
 
     def resolve(self, keys: list[bytes]) -> I32:
         """The number of each label set, given out now if it is new; below 0 for one that is not held."""
-        numbers = list(map(self.known.get, keys))
-        if None in numbers:
-            numbers = [
-                self._number(key) if number is None else number for key, number in zip(keys, numbers, strict=True)
-            ]
-        return np.array(numbers, np.int32)
+        return numbers_of(keys, self, _PARSE_ANYTHING)
+
+    def number(self, labels: Labels) -> int:
+        """The number of a label set, given out now if it is new; below 0 for one that is not held."""
+        if (number := self._numbers.get(labels)) is not None:
+            return number
+        named = dict(labels)
+        uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
+        if not uses and not is_edge:
+            return UNWATCHED
+        is_full = len(self._numbers) >= self._limits.max_raw_series
+        if is_full or self._held_bytes + _size_bytes(labels) > self._limits.max_label_bytes:
+            return SERIES_LIMIT
+        if not self._count_values(named):
+            return LABEL_LIMIT
+        number = self._take_number(labels)
+        self._fresh.append((number, uses))
+        if is_edge:
+            self._edges.add(number)
+        return number
+
+    def remember(self, print_: U64, size: int, number: int) -> None:
+        """Put a fingerprint into the index, unless there is no room."""
+        if self._has_room(is_held=number >= 0) and self.index.add(print_, size, number):
+            self._remembered[number >= 0] += 1
 
     def fresh(self) -> list[tuple[int, tuple[Use, ...]]]:
         """Numbers given out since the last call, each with what it is used for."""
         fresh, self._fresh = self._fresh, []
         return fresh
-
-    def touch(self, raws: I32, times: I64, stale: Bools) -> None:
-        """Note when series were seen and when they ended."""
-        _touch(raws, times, stale, self.last_seen_ms, self.ended_ms)
 
     def alive(self, since_ms: int) -> Bools:
         """Tell by number which series were seen after `since_ms` and have not ended."""
@@ -114,56 +127,29 @@ class RawSeries:
         numbers: I32 = np.flatnonzero(gone).astype(np.int32)
         for number in numbers.tolist():
             self._release(number)
-        is_full = not self._has_room(is_held=False, size_bytes=_LONG_BYTES)
+        is_full = not self._has_room(is_held=False)
         if len(numbers) or is_full:
             self._forget(gone, least=0 if is_full else UNWATCHED)
         return numbers
 
     def _forget(self, gone: Bools, least: int) -> None:
-        """Forget keys of series that are gone and of those numbered below `least`.
+        """Forget label sets of series that are gone and of those numbered below `least`.
 
         There may be room now for series that were over a limit, and what nobody watches may have gone too.
         """
-        self.known = {k: v for k, v in self.known.items() if v >= least and not (v >= 0 and gone[v])}
-        self._remembered = Counter(v >= 0 for v in self.known.values())
-        self._remembered_bytes = Counter()
-        for key, number in self.known.items():
-            self._remembered_bytes[number >= 0] += len(key)
+        numbers = self.index.numbers()
+        forgotten = numbers < least
+        held = numbers >= 0
+        forgotten[held] = gone[numbers[held]]
+        self.index.remove(forgotten)
+        kept = self.index.numbers_in_use()
+        self._remembered = Counter({True: int((kept >= 0).sum()), False: int((kept < 0).sum())})
 
-    def _number(self, key: bytes) -> int:
-        number = self.known.get(key)  # twice in one body
-        if number is None:
-            number = self._admit(labels_of(key, _PARSE_ANYTHING))
-            if self._has_room(is_held=number >= 0, size_bytes=len(key)):
-                self.known[key] = number
-                self._remembered[number >= 0] += 1
-                self._remembered_bytes[number >= 0] += len(key)
-        return number
-
-    def _has_room(self, *, is_held: bool, size_bytes: int) -> bool:
-        """Tell whether one more key may be remembered."""
+    def _has_room(self, *, is_held: bool) -> bool:
+        """Tell whether one more fingerprint may be remembered."""
         limits = self._limits
         most = limits.max_raw_series * _KEYS_PER_SERIES if is_held else limits.max_unwatched
-        most_bytes = limits.max_label_bytes * (_KEYS_PER_SERIES if is_held else 1)
-        return self._remembered[is_held] < most and self._remembered_bytes[is_held] + size_bytes <= most_bytes
-
-    def _admit(self, labels: Labels) -> int:
-        if (number := self._numbers.get(labels)) is not None:
-            return number
-        named = dict(labels)
-        uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
-        if not uses and not is_edge:
-            return UNWATCHED
-        is_full = len(self._numbers) >= self._limits.max_raw_series
-        if is_full or self._held_bytes + _size_bytes(labels) > self._limits.max_label_bytes:
-            return SERIES_LIMIT
-        if not self._count_values(named):
-            return LABEL_LIMIT
-        number = self._take_number(labels)
-        self._fresh.append((number, uses))
-        if is_edge:
-            self._edges.add(number)
-        return number
+        return self._remembered[is_held] < most
 
     def _take_number(self, labels: Labels) -> int:
         if self._free:
@@ -213,10 +199,3 @@ class RawSeries:
 
 def _size_bytes(labels: Labels) -> int:
     return sum(len(name) + len(value) for name, value in labels)
-
-
-@njit(cache=True)
-def _touch(raws: I32, times: I64, stale: Bools, last_seen_ms: I64, ended_ms: I64) -> None:
-    for i in range(len(raws)):
-        at = ended_ms if stale[i] else last_seen_ms
-        at[raws[i]] = max(at[raws[i]], times[i])

@@ -1,15 +1,11 @@
-"""A bounds-checked scanner over the bytes of a `prometheus.WriteRequest`.
+"""A bounds-checked scanner over the bytes of a `prometheus.WriteRequest`; its rules are those of `_wire_fields.py`.
 
-The sender is not trusted. Rule 1: no byte is read at or after the end of the message around it, and every end is at
-most the end of the buffer. Rule 2: lengths are compared with what is left, never added first, so nothing wraps. Rule 3:
-a fault stops the scan with a code and a place; what was written to the outputs by then is not used.
+Labels are not looked into. The scanner knows a series by the fingerprint of its label fields (equal bytes mean equal
+labels), guesses first that the series comes that came next last time (`_series_index.py`), and hands back the place of
+what it does not know.
 
-Labels are not looked into: the scanner gives the span of a series' label fields, and equal bytes mean equal labels.
 The schema (field numbers): WriteRequest{1 timeseries, 3 metadata}, TimeSeries{1 labels, 2 samples, 3 exemplars,
-4 histograms}, Sample{1 double value, 2 int64 timestamp}. A known field with a foreign wire type is an unknown field,
-and unknown fields are skipped, as the protobuf library does it. Groups, which protobuf gave up long ago, are a fault.
-
-Places are indexed as unsigned numbers, for which numba leaves out the test for a negative index: half of the time.
+4 histograms}, Sample{1 double value, 2 int64 timestamp}.
 """
 
 from __future__ import annotations
@@ -18,117 +14,29 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-OK, TRUNCATED, BAD_VARINT, BAD_TAG, GROUP, TOO_MANY_SERIES, TOO_MANY_SAMPLES = range(7)
-
-MESSAGES = {
-    TRUNCATED: "a field is longer than the message around it",
-    BAD_VARINT: "a varint is longer than 10 bytes",
-    BAD_TAG: "a field has number 0, a number over 2^29 - 1, or a wire type that does not exist",
-    GROUP: "groups are not supported",
-}
+from aiops.model import I32, I64
+from aiops.sources import _wire_fields as wire
+from aiops.sources._fingerprint import MOST_BYTES, U8, U64, fingerprint, load64
+from aiops.sources._series_index import lookup
 
 LABELS_START, LABELS_END, SERIES_START, SERIES_END = range(4)
-"""Columns of `spans`. LABELS_END = -1: the label fields are not in one piece."""
+"""Columns of `strangers`. LABELS_END = -1: the label fields are not in one piece."""
 
-PLAIN_SAMPLE_BYTES = 18
-"""Tag and length (2), tag and value (9), tag and timestamp (7: unix ms from 1971 to 2109)."""
+STRANGER = -1024
+"""Samples of the i-th stranger have number STRANGER - i; numbers of known series are above it."""
 
-N_SERIES, N_SAMPLES, N_EXEMPLARS, N_HISTOGRAMS, N_METADATA, FAULT_AT = range(6)
+N_SERIES, N_SAMPLES, N_STRANGERS, N_EXEMPLARS, N_HISTOGRAMS, N_METADATA, FAULT_AT = range(7)
 """Places in `tally`."""
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_TAG_1_BYTES, _TAG_2_BYTES, _TAG_3_BYTES, _TAG_4_BYTES = 10, 18, 26, 34
-_TAG_1_FIXED64, _TAG_2_VARINT = 9, 16
+TALLY_PLACES = 7
 
 
 @njit(cache=True)
-def _varint(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
-    """Value (uint64) and the place after it; a negative place is minus the fault."""
-    if pos < end and buf[np.uint64(pos)] < 128:
-        return np.uint64(buf[np.uint64(pos)]), pos + 1
-    value = np.uint64(0)
-    for i in range(10):
-        if pos >= end:
-            return value, -TRUNCATED
-        byte = np.uint64(buf[np.uint64(pos)])
-        pos += 1
-        value |= (byte & np.uint64(127)) << np.uint64(7 * i)
-        if byte < np.uint64(128):
-            return value, pos
-    return value, -BAD_VARINT
-
-
-@njit(cache=True)
-def _tag(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
-    """Tag (number << 3 | wire type) and the place after it."""
-    value, pos = _varint(buf, pos, end)
-    if pos < 0:
-        return 0, pos
-    if value < np.uint64(8) or value > np.uint64(0xFFFFFFFF):
-        return 0, -BAD_TAG
-    return np.int64(value), pos
-
-
-@njit(cache=True)
-def _length(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
-    """Start and end of a length-delimited field's content; a negative start is minus the fault."""
-    value, pos = _varint(buf, pos, end)
-    if pos < 0:
-        return pos, pos
-    if value > np.uint64(end - pos):
-        return -TRUNCATED, -TRUNCATED
-    return pos, pos + np.int64(value)
-
-
-@njit(cache=True)
-def _skip(buf: NDArray[np.uint8], pos: int, end: int, wire: int) -> Any:
-    """The place after a field's value."""
-    if wire == _VARINT:
-        return _varint(buf, pos, end)[1]
-    if wire == _BYTES:
-        return _length(buf, pos, end)[1]
-    if wire == _FIXED64:
-        return pos + 8 if end - pos >= 8 else -TRUNCATED
-    if wire == _FIXED32:
-        return pos + 4 if end - pos >= 4 else -TRUNCATED
-    return -GROUP if wire in (3, 4) else -BAD_TAG
-
-
-@njit(cache=True)
-def _fixed64(buf: NDArray[np.uint8], pos: int) -> Any:
-    value = np.uint64(0)
-    for i in range(8):
-        value |= np.uint64(buf[np.uint64(pos + i)]) << np.uint64(8 * i)
-    return value
-
-
-@njit(cache=True)
-def _sample(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
-    """Timestamp, bits of the value, and 0 or minus the fault. Of a repeated field the last one counts."""
-    time, bits = np.uint64(0), np.uint64(0)
-    while pos < end:
-        tag, pos = _tag(buf, pos, end)
-        if pos < 0:
-            return time, bits, pos
-        if tag == _TAG_1_FIXED64 and end - pos >= 8:
-            bits = _fixed64(buf, pos)
-            pos += 8
-        elif tag == _TAG_2_VARINT:
-            time, pos = _varint(buf, pos, end)
-        else:
-            pos = _skip(buf, pos, end, tag & 7)
-        if pos < 0:
-            return time, bits, pos
-    return time, bits, 0
-
-
-@njit(cache=True)
-def _short_labels(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
+def _short_labels(buf: U8, pos: int, end: int) -> Any:
     """The place after the label fields that begin at `pos`, as far as each is shorter than 128 bytes."""
-    while end - pos >= 2 and buf[np.uint64(pos)] == _TAG_1_BYTES:
-        size = int(buf[np.uint64(pos + 1)])
+    while end - pos >= 2 and buf[np.uint64(pos)] == wire.TAG_1_BYTES:
+        size: Any = np.int64(buf[np.uint64(pos + 1)])
         if size >= 128 or size > end - pos - 2:
             break
         pos += 2 + size
@@ -136,123 +44,128 @@ def _short_labels(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
 
 
 @njit(cache=True)
-def _plain_sample(buf: NDArray[np.uint8], pos: int, end: int) -> Any:
-    """Tell whether a sample field as every sender writes it begins at `pos`: a value, then a six-byte timestamp."""
-    if end - pos < PLAIN_SAMPLE_BYTES:
-        return False
-    at = np.uint64(pos)
-    if buf[at] != _TAG_2_BYTES or buf[at + np.uint64(1)] != PLAIN_SAMPLE_BYTES - 2:
-        return False
-    if buf[at + np.uint64(2)] != _TAG_1_FIXED64 or buf[at + np.uint64(11)] != _TAG_2_VARINT:
-        return False
-    septets = buf[at + np.uint64(12)] & buf[at + np.uint64(13)] & buf[at + np.uint64(14)]
-    septets &= buf[at + np.uint64(15)] & buf[at + np.uint64(16)]
-    return septets >= 128 and buf[at + np.uint64(17)] < 128
+def note_stranger(  # noqa: PLR0917 - kernels take their state by position
+    strangers: I64, tally: I64, labels_start: int, labels_end: int, begin: int, stop: int
+) -> None:
+    """Write down where a series lies that is not known."""
+    place = strangers[tally[N_STRANGERS]]
+    place[LABELS_START], place[LABELS_END], place[SERIES_START], place[SERIES_END] = (
+        labels_start,
+        labels_end,
+        begin,
+        stop,
+    )
+    tally[N_STRANGERS] += 1
 
 
 @njit(cache=True)
-def _plain_time(buf: NDArray[np.uint8], pos: int) -> Any:
-    value = np.uint64(0)
-    for i in range(6):
-        value |= np.uint64(buf[np.uint64(pos + i)] & 127) << np.uint64(7 * i)
-    return value
-
-
-@njit(cache=True)
-def _series(  # noqa: PLR0917 - kernels take their state by position
-    buf: NDArray[np.uint8],
-    pos: int,
+def scan(  # noqa: PLR0915, PLR0917 - same, and see below
+    buf: U8,
     end: int,
-    span: NDArray[np.int64],
-    series: NDArray[np.int32],
-    times: NDArray[np.int64],
-    bits: NDArray[np.uint64],
-    tally: NDArray[np.int64],
-) -> Any:
-    """Read one TimeSeries: 0 or minus the fault. Longer than a screen because a kernel may not be cut at its state."""
-    number, k = tally[N_SERIES], tally[N_SAMPLES]
-    labels_start = pos
-    labels_end = _short_labels(buf, pos, end)
-    span[SERIES_START], span[SERIES_END] = pos, end
-    pos = labels_end
-    while pos < end:
-        if k < len(times) and _plain_sample(buf, pos, end):
-            times[k], bits[k], series[k] = np.int64(_plain_time(buf, pos + 12)), _fixed64(buf, pos + 3), number
-            k += 1
-            pos += PLAIN_SAMPLE_BYTES
-            continue
-        field_start = tally[FAULT_AT] = pos
-        tag, pos = _tag(buf, pos, end)
-        if pos < 0:
-            return pos
-        if (tag & 7) != _BYTES:
-            pos = _skip(buf, pos, end, tag & 7)
-            if pos < 0:
-                return pos
-            continue
-        start, stop = _length(buf, pos, end)
-        if start < 0:
-            return start
-        pos = stop
-        if tag == _TAG_1_BYTES:
-            if labels_start == labels_end:
-                labels_start = labels_end = field_start
-            labels_end = stop if labels_end == field_start else -1
-        elif tag == _TAG_2_BYTES:
-            if k >= len(times):
-                return -TOO_MANY_SAMPLES
-            time, value, fault = _sample(buf, start, stop)
-            if fault < 0:
-                return fault
-            times[k], bits[k], series[k] = np.int64(time), value, number
-            k += 1
-        elif tag == _TAG_3_BYTES:
-            tally[N_EXEMPLARS] += 1
-        elif tag == _TAG_4_BYTES:
-            tally[N_HISTOGRAMS] += 1
-    span[LABELS_START], span[LABELS_END] = labels_start, labels_end
-    tally[N_SAMPLES] = k
-    return 0
-
-
-@njit(cache=True)
-def scan(  # noqa: PLR0917 - same
-    buf: NDArray[np.uint8],
-    spans: NDArray[np.int64],
-    series: NDArray[np.int32],
-    times: NDArray[np.int64],
-    bits: NDArray[np.uint64],
-    tally: NDArray[np.int64],
+    prints: U64,
+    sizes: I32,
+    follows: I32,
+    known: I32,
+    slots: I32,
+    key: U64,
+    strangers: I64,
+    numbers: I32,
+    times: I64,
+    bits: U64,
+    tally: I64,
 ) -> Any:
     """Scan a WriteRequest; the fault code, OK = 0.
 
+    Far longer than a screen: an array that is handed to a function costs numba seven words on the stack and two
+    reference counts, and a dozen of them for each series cost more than reading it.
+
     Parameters
     ----------
-    buf : (b,) uint8, the decompressed body
-    spans : (max series, 4) int64, out: places of each series and its labels, see LABELS_START
-    series, times, bits : (max samples,), out: number of the series in the body, unix ms, float64 bits of each sample
-    tally : (6,) int64 zeros, out: counts, see N_SERIES; FAULT_AT is the byte at which a fault was met
+    buf : (b,) uint8, the decompressed body up to `end` and at least SLACK_BYTES more
+    prints, sizes, follows, known, slots, key : `SeriesIndex.table`; which series follows which is noted in it
+    strangers : (max series, 4) int64, out: places of series that are not known, see LABELS_START
+    numbers, times, bits : (max samples,), out: number of the series, unix ms, float64 bits of each sample
+    tally : (8,) int64 zeros, out: counts, see N_SERIES; FAULT_AT is the byte at which a fault was met
     """
-    pos, end = 0, len(buf)
+    pos, k, series = 0, 0, 0
+    previous: Any = -1
+    entry: Any
+    size: Any
+    is_guessed: Any
+    labels_end: Any
     while pos < end:
         tally[FAULT_AT] = pos
-        tag, pos = _tag(buf, pos, end)
-        if pos < 0:
-            return -pos
-        if tag != _TAG_1_BYTES:
-            tally[N_METADATA] += tag == _TAG_3_BYTES
-            pos = _skip(buf, pos, end, tag & 7)
+        tag, begin, stop = wire.field(buf, pos, end)
+        if stop < 0:
+            return -stop
+        pos = stop
+        if tag == wire.TAG_5_BYTES:
+            return wire.OTHER_VERSION
+        if tag != wire.TAG_1_BYTES:
+            tally[N_METADATA] += tag == wire.TAG_3_BYTES
+            continue
+        if series >= len(strangers):
+            return wire.TOO_MANY_SERIES
+        entry, size = np.int64(-1), np.int64(0)
+        if previous >= 0:
+            entry = np.int64(follows[previous])
+            if entry >= 0:
+                size = np.int64(sizes[entry])
+        if (
+            size == 0
+            or size > stop - begin
+            or (size < stop - begin and buf[np.uint64(begin + size)] == wire.TAG_1_BYTES)
+        ):
+            entry = -1
+        else:
+            low, high = fingerprint(buf, begin, size, key)
+            if prints[entry, 0] != low or prints[entry, 1] != high:
+                entry = -1
+        labels_start = begin
+        labels_end = pos = begin + size if entry >= 0 else _short_labels(buf, begin, stop)
+        first, is_guessed = k, entry >= 0
+        while pos < stop:
+            if k < len(times) and wire.is_plain_sample(buf, pos, stop):
+                times[k], bits[k] = wire.plain_time(buf, pos), load64(buf, pos + 3)
+                k += 1
+                pos += wire.PLAIN_SAMPLE_BYTES
+                continue
+            at = tally[FAULT_AT] = pos
+            tag, inner, pos = wire.field(buf, pos, stop)
             if pos < 0:
                 return -pos
-            continue
-        start, stop = _length(buf, pos, end)
-        if start < 0:
-            return -start
-        if tally[N_SERIES] >= len(spans):
-            return TOO_MANY_SERIES
-        fault = _series(buf, start, stop, spans[tally[N_SERIES]], series, times, bits, tally)
-        if fault < 0:
-            return -fault
-        tally[N_SERIES] += 1
-        pos = stop
-    return OK
+            if tag == wire.TAG_1_BYTES:
+                # More labels than were guessed, or than were in one piece so far.
+                is_guessed = False
+                if labels_start == labels_end:
+                    labels_start = labels_end = at
+                labels_end = pos if labels_end == at else -1
+            elif tag == wire.TAG_2_BYTES:
+                if k >= len(times):
+                    return wire.TOO_MANY_SAMPLES
+                time, value, fault = wire.sample(buf, inner, pos)
+                if fault < 0:
+                    return -fault
+                times[k], bits[k] = np.int64(time), value
+                k += 1
+            elif tag == wire.TAG_3_BYTES:
+                tally[N_EXEMPLARS] += 1
+            elif tag == wire.TAG_4_BYTES:
+                tally[N_HISTOGRAMS] += 1
+        if not is_guessed:
+            entry, size = np.int64(-1), labels_end - labels_start
+            if labels_end >= 0 and 0 < size <= MOST_BYTES:
+                low, high = fingerprint(buf, labels_start, size, key)
+                entry = lookup(prints, sizes, slots, low, high, size)
+            if entry >= 0 and previous >= 0:
+                follows[previous] = entry
+        number = np.int32(STRANGER - tally[N_STRANGERS])
+        if entry >= 0:
+            number = known[entry]
+        else:
+            note_stranger(strangers, tally, labels_start, labels_end, begin, stop)
+        for i in range(first, k):
+            numbers[i] = number
+        series, previous, pos = series + 1, entry, stop
+        tally[N_SERIES], tally[N_SAMPLES] = series, k
+    return wire.OK

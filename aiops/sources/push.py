@@ -13,25 +13,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
 from aiops.errors import Overloaded, TooLarge
-from aiops.model import I32, I64, Block, Bools
+from aiops.model import F64, I32, I64, Block
 from aiops.packs._recipe import Pack
 from aiops.series import SeriesTable
+from aiops.sources import _pushed_waiting as waiting
 from aiops.sources._base import Batch
 from aiops.sources._pushed_clock import PushClock
 from aiops.sources._pushed_compile import compile_kernels
 from aiops.sources._pushed_health import PushHealth, Tally
-from aiops.sources._pushed_samples import Samples
-from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, RawSeries, SeriesLimits
+from aiops.sources._pushed_samples import Samples, WriteLimits
+from aiops.sources._pushed_series import RawSeries, SeriesLimits
 from aiops.sources._pushed_settings import PushSettings
 from aiops.sources._pushed_signals import Signals
 from aiops.sources._pushed_ticks import Ticks
-from aiops.sources._pushed_waiting import Waiting
 from aiops.sources._pushed_watch import Watchlist
+from aiops.sources._write_headers import Written
+from aiops.sources.remote_write import STALE_BITS, WriteReader
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class PushSource:
     history_before_ms : ticks before it teach and raise nothing
     clock : unix seconds
     wait : waits for an event, on the same clock
+    limits : of a remote_write body
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class PushSource:
         history_before_ms: int = 0,
         clock: Callable[[], float] = time.time,
         wait: Wait = wait_for_event,
+        limits: WriteLimits | None = None,
     ) -> None:
         self._settings = settings = settings or PushSettings()
         self.name, self.table, self.step_s = name, table, settings.step_s
@@ -81,16 +85,27 @@ class PushSource:
         self._now_s, self._wait = clock, wait
         watch = Watchlist(packs)
         self._raws = RawSeries(watch, settings.series)
+        self._reader = WriteReader(self._raws, limits)
         self._signals = Signals(watch.recipes, table)
         self._ticks = Ticks(self._signals, settings.step_ms, settings.window_ms, settings.lookback_ms)
-        self._waiting, self._clock, self._tally = Waiting(), PushClock(settings), Tally(clock)
+        self._waiting, self._clock, self._tally = waiting.Waiting(), PushClock(settings), Tally(clock)
         self._heard = asyncio.Event()
         self._evicted_ms = 0
 
-    @property
-    def known(self) -> Container[bytes]:
-        """Keys of label sets that were looked into before: what `decode` takes as `known`."""
-        return self._raws.known
+    def write(self, body: bytes | memoryview, headers: Mapping[str, str]) -> Written:
+        """Take in a remote_write request, all of it or nothing; how much of it was taken for a sender's counts.
+
+        Raises
+        ------
+        UnsupportedMedia : another version or encoding (415)
+        InputError : anything else that is wrong for good (400)
+        Overloaded : too many samples wait; the sender is to come again (503)
+        """
+        # Before it is read, so that those who are refused cost little.
+        self._make_room(1)
+        got = self._reader.read(body, headers)
+        self._take(got.numbers, got.times, got.values, got.skipped)
+        return Written(got.version, len(got.times))
 
     def offer(self, samples: Samples) -> None:
         """Take in decoded samples, all of them or none.
@@ -100,21 +115,10 @@ class PushSource:
         Overloaded : too many samples wait; the sender is to come again (503)
         TooLarge : these alone are more than may ever wait (413)
         """
-        count = len(samples.times)
-        self._make_room(count)
-        self._tally.received += count
-        self._tally.skip(samples.skipped)
-        raws = self._raws.resolve(samples.keys)[samples.series]
-        times, values, stale = samples.times, samples.values, samples.stale
-        taken = self._taken(raws, times)
-        if not taken.all():
-            raws, times, values, stale = raws[taken], times[taken], values[taken], stale[taken]
-        if len(times):
-            self._tally.accepted += len(times)
-            self._raws.touch(raws, times, stale)
-            self._waiting.add(raws, times, values)
-            self._clock.hear(int(times.max()))
-            self._heard.set()
+        self._make_room(len(samples.times))
+        values = samples.values.copy()
+        values.view(np.uint64)[samples.stale] = STALE_BITS
+        self._take(self._raws.resolve(samples.keys)[samples.series], samples.times, values, samples.skipped)
 
     async def read(self, after: int | None) -> AsyncIterator[Batch]:
         """Yield batches as ticks close, for ever; see `Source`."""
@@ -165,23 +169,34 @@ class PushSource:
             self._heard.set()
             raise Overloaded(f"{len(self._waiting)} samples wait already, at most {most} may")
 
-    def _taken(self, raws: I32, times: I64) -> Bools:
-        """Tell which samples are taken in; count the others."""
+    def _take(self, numbers: I32, times: I64, values: F64, skipped: dict[str, int]) -> None:
+        self._make_room(len(times))
+        self._tally.received += len(times)
+        self._tally.skip(skipped)
+        told = self._waiting.add(numbers, times, values, self._span(), self._raws.last_seen_ms, self._raws.ended_ms)
+        self._count(told)
+        if told[waiting.TAKEN]:
+            self._tally.accepted += told[waiting.TAKEN]
+            self._clock.hear(told[waiting.NEWEST])
+            self._heard.set()
+
+    def _span(self) -> waiting.Span:
         now_ms = round(self._now_s() * 1000)
-        newest_ms = now_ms + round(self._settings.future_s * 1000)
-        oldest_ms = max(0, now_ms - round(self._settings.max_age_s * 1000))
-        closed_ms = self._clock.closed_ms or 0
-        taken: Bools = (raws >= 0) & (times <= newest_ms) & (times > max(oldest_ms, closed_ms))
-        if not taken.all():
-            watched = times[raws >= 0]
-            tally, is_future, is_old = self._tally, watched > newest_ms, watched <= oldest_ms
-            tally.unwatched += int(np.count_nonzero(raws == UNWATCHED))
-            tally.drop("series_limit", int(np.count_nonzero(raws == SERIES_LIMIT)))
-            tally.drop("label_limit", int(np.count_nonzero(raws == LABEL_LIMIT)))
-            tally.drop("future", int(np.count_nonzero(is_future)))
-            tally.drop("too_old", int(np.count_nonzero(is_old)))
-            tally.drop("late", int(np.count_nonzero((watched <= closed_ms) & ~is_future & ~is_old)))
-        return taken
+        return waiting.Span(
+            oldest_ms=max(0, now_ms - round(self._settings.max_age_s * 1000)),
+            closed_ms=self._clock.closed_ms or 0,
+            newest_ms=now_ms + round(self._settings.future_s * 1000),
+        )
+
+    def _count(self, told: list[int]) -> None:
+        tally = self._tally
+        tally.unwatched += told[waiting.UNWATCHED]
+        tally.drop("series_limit", told[waiting.SERIES_LIMIT])
+        tally.drop("label_limit", told[waiting.LABEL_LIMIT])
+        tally.drop("future", told[waiting.FUTURE])
+        tally.drop("too_old", told[waiting.TOO_OLD])
+        tally.drop("late", told[waiting.LATE])
+        tally.skip({"infinite": told[waiting.INFINITE]})
 
     async def _listen(self) -> None:
         began_s = self._now_s()

@@ -11,6 +11,7 @@ from aiops.model import Event, Incident, Status
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
 from aiops.sources._pushed_samples import Taken
+from aiops.sources._write_headers import Written
 from aiops.verdicts import VerdictBook
 from rca import ServiceGraph
 
@@ -25,7 +26,7 @@ class Backend(Protocol):
         """Where verdicts are given and listed."""
         ...
 
-    async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request as it came, still compressed; header names are in lower case.
 
         Raises

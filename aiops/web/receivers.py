@@ -52,8 +52,8 @@ class Receivers:
     async def write(self, request: Request) -> Response:
         """Samples by remote_write: 204, or why not."""
         async with self.intake.body(request, self.settings.max_write_bytes) as body:
-            await self.backend.write(body, dict(request.headers))
-        return Response(status_code=204)
+            written = await self.backend.write(body, dict(request.headers))
+        return Response(status_code=204, headers=written.headers())
 
     async def otlp_metrics(self, request: Request) -> Response:
         """Metrics by OTLP: 200 and what of them was left out, in the format of the request."""

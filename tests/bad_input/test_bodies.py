@@ -14,9 +14,13 @@ WRONG = {
     "snappy cut in the middle": ("/api/v1/write", GOOD[: len(GOOD) // 2], HEADERS, 400, "snappy"),
     "snappy that promises 4 GB": ("/api/v1/write", b"\xff\xff\xff\xff\x0f" + GOOD, HEADERS, 400, "limit"),
     "snappy around no protobuf": ("/api/v1/write", compress(b"\x0a\xff\xff\xff\x7f hello"), HEADERS, 400, "at byte"),
-    "remote_write 2.0": (
+    "remote_write 1.0 that is called 2.0": (
         *("/api/v1/write", GOOD),
-        *({"content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 415, "1.0"),
+        *({"content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 400, "other version"),
+    ),
+    "a message that nobody reads": (
+        *("/api/v1/write", GOOD),
+        *({"content-type": "application/x-protobuf;proto=other.Message"}, 415, "io.prometheus.write.v2.Request"),
     ),
     "JSON instead of protobuf": ("/api/v1/write", b"{}", JSON, 415, "application/x-protobuf"),
     "samples without a name": (

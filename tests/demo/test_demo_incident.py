@@ -17,7 +17,6 @@ from aiops.pipeline import Pipeline, Shard
 from aiops.runners.replay import Replay
 from aiops.series import SeriesTable
 from aiops.sources.push import PushSettings, PushSource
-from aiops.sources.remote_write import decode
 from aiops.triage import Triage
 from rca import ServiceGraph, default_ranker
 
@@ -66,7 +65,7 @@ async def _push_all(replay, shard, plan, *, faults, seed, heard_ms):
         times = plan.start_ms + MINUTE_MS * np.arange(first, first + size)
         body = encode_block(keys, times, exporters.read(shop.take(size)))
         heard_ms[0] = int(times[-1])
-        shard.source.offer(decode(body, HEADERS, known=shard.source.known))
+        shard.source.write(body, HEADERS)
         first += size
         await asyncio.sleep(0 if is_past else 0.001)
     await asyncio.wait_for(reader, 60)

@@ -13,7 +13,6 @@ from aiops.packs._recipe import Pack, Recipe, Selector
 from aiops.series import SeriesTable
 from aiops.sources._pushed_samples import Samples
 from aiops.sources.push import PushSettings, PushSource, SeriesLimits, wait_for_event
-from aiops.sources.remote_write import decode
 from tests.sources._push_wall import PACK, T0, UP, Wall, read, samples, series, source_at, ticks, values
 
 MINUTE = 60_000
@@ -37,12 +36,11 @@ def test_a_gauge_is_forgotten_after_the_lookback() -> None:
     assert [tick for _, tick in values(source, read(source))] == [0, 1, 2]
 
 
-def test_decoded_bodies_go_through_and_known_keys_are_told() -> None:
+def test_bodies_go_through_and_what_nobody_reads_is_counted() -> None:
     wall = Wall(T0 + MINUTE, [None] * 4)
     source = source_at(wall)
     body = encode([(CART, [(T0, 4.0), (T0 + 1, math.inf)]), (series("other", job="cart"), [(T0, 1.0)])])
-    source.offer(decode(body, HEADERS, known=source.known))
-    assert all(key in source.known for key in decode(body, HEADERS).keys)
+    source.write(body, HEADERS)
     assert values(source, read(source))["cart|level", 0] == 4.0
     health = source.health
     assert (health.unwatched, health.skipped["exemplars"], health.skipped["infinite"]) == (1, 0, 1)

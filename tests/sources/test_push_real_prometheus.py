@@ -19,7 +19,6 @@ from aiops.model import Signal
 from aiops.packs._recipe import Matcher, Pack, Recipe, Selector
 from aiops.packs.keys import series_key
 from aiops.packs.promql import query
-from aiops.sources.remote_write import decode
 from tests.sources._push_wall import T0, Wall, read, series, source_at, values
 
 pytestmark = pytest.mark.service
@@ -137,7 +136,7 @@ def test_pushed_samples_give_what_prometheus_gives(prometheus: httpx.Client) -> 
     source = source_at(wall, Pack("t", "t", (), RECIPES))
     for body in bodies(rows):
         assert prometheus.post("/api/v1/write", content=body, headers=HEADERS).status_code == 204
-        wall.script.append(lambda body=body: source.offer(decode(body, HEADERS, known=source.known)))
+        wall.script.append(lambda body=body: source.write(body, HEADERS))
     wall.script += [None, None]
     got = {cell: value for cell, value in values(source, read(source)).items() if 0 <= cell[1] < TICKS}
     wanted = asked(prometheus)

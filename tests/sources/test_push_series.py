@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import aiops.sources.push
@@ -38,8 +37,7 @@ def keys(name: str, *jobs: str) -> list[bytes]:
 
 
 def touch(raws: RawSeries, numbers, time_ms: int, *, stale: bool = False) -> None:
-    n = len(numbers)
-    raws.touch(np.array(numbers, np.int32), np.full(n, time_ms), np.full(n, stale))
+    (raws.ended_ms if stale else raws.last_seen_ms)[numbers] = time_ms
 
 
 def test_equal_labels_have_one_number_however_they_are_written() -> None:
@@ -57,7 +55,7 @@ def test_what_nobody_selects_is_remembered_and_holds_nothing() -> None:
     raws = table()
     numbers = raws.resolve([*keys("other", "a", "b"), *keys("level", "a"), key_of(series("level", nojob="x"))])
     assert numbers.tolist() == [UNWATCHED, UNWATCHED, 0, UNWATCHED]
-    assert len(raws.known) == 4
+    assert len(raws.index) == 4
     assert [number for number, _ in raws.fresh()] == [0]
     assert raws.fresh() == []
 
@@ -65,12 +63,12 @@ def test_what_nobody_selects_is_remembered_and_holds_nothing() -> None:
 def test_no_more_is_remembered_than_allowed_and_room_is_made() -> None:
     raws = table(max_unwatched=2)
     raws.resolve(keys("other", "a", "b", "c", "d"))
-    assert len(raws.known) == 2
+    assert len(raws.index) == 2
     assert raws.evict(0, 0).tolist() == []
-    assert len(raws.known) == 0
+    assert len(raws.index) == 0
     held = table(max_raw_series=1)
     held.resolve([key_of(series("level", job="a")) + bytes([0x78, i]) for i in range(5)])
-    assert (len(held), len(held.known)) == (1, 2)
+    assert (len(held), len(held.index)) == (1, 2)
 
 
 def test_series_over_the_limit_are_told_apart_and_come_in_when_there_is_room() -> None:
@@ -94,17 +92,6 @@ def test_long_labels_use_up_the_room_of_many_short_ones_and_give_it_back() -> No
     touch(raws, [1, 2], 1000)
     raws.evict(1000, 0)
     assert raws.resolve(long[::-1]).tolist() == [0, 1, SERIES_LIMIT]
-
-
-def test_long_label_sets_nobody_watches_are_remembered_within_limits() -> None:
-    raws = table(max_label_bytes=1000)
-    raws.resolve([key_of(series("other", job=str(n) * 300)) for n in range(9)])
-    assert sum(map(len, raws.known)) <= 1000
-    assert raws.known
-    raws.evict(0, 0)
-    assert not raws.known
-    raws.resolve(keys("other", "a"))
-    assert raws.known
 
 
 def test_refused_and_evicted_series_leave_nothing_behind() -> None:

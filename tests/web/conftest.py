@@ -13,6 +13,7 @@ import pytest
 from aiops._accepted import Accepted
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
 from aiops.sources._pushed_samples import Taken
+from aiops.sources._write_headers import Written, version_of
 from aiops.telemetry import Telemetry
 from aiops.verdicts import VerdictBook
 from aiops.web._base import WebSettings
@@ -154,10 +155,11 @@ class FakeBackend:
     undone: list[str] = field(default_factory=list)
     book: VerdictBook = field(default_factory=lambda: book_over(INCIDENT))
 
-    async def write(self, body: bytes, headers: Mapping[str, str]) -> None:
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         if self.fail:
             raise self.fail
         self.written.append((body, headers))
+        return Written(version_of(headers), samples=3)
 
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
         if self.fail:

@@ -36,6 +36,16 @@ def test_a_write_is_handed_on_as_it_came_and_answered_with_nothing(client: Any, 
     assert not [name for name in answer.headers if name.startswith("x-prometheus-remote-write")]
 
 
+def test_a_sender_of_version_2_is_told_how_much_was_read(client: Any) -> None:
+    headers = {"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}
+    answer = post(client(), "/api/v1/write", content=b"x", headers=headers)
+    assert answer.status_code == 204
+    told = [
+        answer.headers[f"X-Prometheus-Remote-Write-{what}-Written"] for what in ("Samples", "Histograms", "Exemplars")
+    ]
+    assert told == ["3", "0", "0"]
+
+
 @pytest.mark.parametrize(
     ("fault", "write_status", "event_status"),
     [

@@ -1,0 +1,62 @@
+"""What a Prometheus that scrapes a cluster sends: series with 12 labels, 2,000 samples a body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cramjam
+import numpy as np
+
+from aiops.demo.encode import encode_block
+from aiops.model import Labels
+from aiops.sources._pushed_samples import key_of
+from tests.sources._write_messages import RequestV2
+
+BODY_SERIES = 2000
+"""Prometheus' default `max_samples_per_send`."""
+
+METRIC = "http_request_duration_seconds_bucket"
+
+
+def labels_of_series(i: int) -> Labels:
+    """Twelve labels, as long as usual (268 bytes on the wire), distinct for each i."""
+    service = f"svc-{i % 40}"
+    pod = f"{service}-{i * 7919 % 99991:05x}-{i:07x}"
+    return (
+        ("__name__", METRIC),
+        ("cluster", "prod-eu-1"),
+        ("container", "app"),
+        ("endpoint", "http-metrics"),
+        ("env", "production"),
+        ("instance", f"10.{i // 62500 % 250}.{i // 250 % 250}.{i % 250}:8080"),
+        ("job", service),
+        ("le", f"{i % 12 / 10}"),
+        ("method", "GET"),
+        ("namespace", f"team-{i % 7}"),
+        ("pod", pod),
+        ("service", service),
+    )
+
+
+def bodies(series: int, times_ms: list[int], seed: int = 1) -> Iterator[bytes]:
+    """Bodies of version 1 of so many series, scrape by scrape; values grow as those of counters."""
+    keys = [key_of(labels_of_series(i)) for i in range(series)]
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 1_000_000, series).astype(np.float64)
+    for time_ms in times_ms:
+        values += rng.integers(0, 100, series)
+        for start in range(0, series, BODY_SERIES):
+            part = slice(start, start + BODY_SERIES)
+            yield encode_block(keys[part], np.array([time_ms]), values[None, part])
+
+
+def body_v2(series: int, time_ms: int) -> bytes:
+    """A body of version 2."""
+    symbols, request = {"": 0}, RequestV2()
+    for i in range(series):
+        one = request.timeseries.add()
+        one.labels_refs.extend(symbols.setdefault(text, len(symbols)) for pair in labels_of_series(i) for text in pair)
+        one.samples.add(value=float(i * 7919 % 100_003), timestamp=time_ms)
+        one.metadata.type = 1
+    request.symbols.extend(symbols)
+    return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
