@@ -3,10 +3,11 @@
 from detectors._base import Detector, Scores, Verdicts
 from detectors.absence import Absence
 from detectors.bank import Bank
+from detectors.light import Light, Odd
 from detectors.rarity import level_rarity, rarity_threshold
 from detectors.season import Season
 
-DETECTORS: dict[str, type] = {"absence": Absence, "bank": Bank, "season": Season}
+DETECTORS: dict[str, type] = {"absence": Absence, "bank": Bank, "light": Light, "season": Season}
 """Everything that scores rows, by the name a configuration calls it; each class passes `detectors.checks`."""
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "Absence",
     "Bank",
     "Detector",
+    "Light",
+    "Odd",
     "Scores",
     "Season",
     "Verdicts",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors._base import F64, I64, State
+from detectors._base import I64, State
 
 
-def check_rows(times: I64, values: F64, n: int, last_ms: int | None) -> int | None:
+def check_rows(times: I64, values: NDArray[np.floating], n: int, last_ms: int | None) -> int | None:
     """The time of the last row, `last_ms` when there is none.
 
     Raises

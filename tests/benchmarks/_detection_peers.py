@@ -104,9 +104,23 @@ def river_trees(_times_s: F64, values: F64) -> F64:
     return out
 
 
+def light_bank(times_s: F64, values: F64) -> F64:
+    """The light bank of this package; rows at which the clock stands still have no score."""
+    from detectors import Light
+
+    forward, out = np.r_[True, np.diff(times_s) > 0], np.full(len(values), np.nan)
+    said = Light(1).update((times_s[forward] * 1e3).astype(np.int64), values[forward, None])
+    out[forward] = said.rarity[:, 0]
+    return out
+
+
 def peers(*, slow: bool) -> dict[str, Peer]:
     """Those at hand: river only where it is installed; the slow ones on request."""
-    found: dict[str, Peer] = {"windowed Gaussian": windowed_gaussian, "seasonal MAD": seasonal_mad}
+    found: dict[str, Peer] = {
+        "light bank": light_bank,
+        "windowed Gaussian": windowed_gaussian,
+        "seasonal MAD": seasonal_mad,
+    }
     found["IsolationForest"] = isolation_forest
     if slow:
         found["Holt-Winters refit"] = holt_winters

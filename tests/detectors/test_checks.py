@@ -3,7 +3,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from detectors import DETECTORS, Bank, Scores, Verdicts
+from detectors import DETECTORS, Bank, Light, Scores, Verdicts
 from detectors._base import State
 from detectors.checks import (
     CHECKS,
@@ -89,8 +89,9 @@ def test_a_broken_detector_is_caught(broken: type) -> None:
 
 @pytest.mark.parametrize("step_s", [1, 15, 300])
 @pytest.mark.parametrize("noise", sorted(NOISES))
-def test_the_surprise_of_the_bank_is_its_share_on_plain_noise(noise: str, step_s: int) -> None:
-    check_surprise_means_what_it_says(Bank, noise, step_s)
+@pytest.mark.parametrize("make", [Bank, Light])
+def test_surprise_is_the_share_of_rows_on_plain_noise(make: Make, noise: str, step_s: int) -> None:
+    check_surprise_means_what_it_says(make, noise, step_s)
 
 
 def test_a_detector_that_is_never_surprised_is_caught() -> None:
