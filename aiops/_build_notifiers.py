@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from aiops._build_alertmanager import build_alertmanager
+from aiops._build_tickets import build_github, build_grafana, build_jira, build_pagerduty
 from aiops._config_receivers import AlertmanagerReceiver, ConsoleReceiver, Receiver, WebhookReceiver
+from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
+from aiops.model import Incident
 from aiops.notifiers import Notifier, Receipts, Tended
+from aiops.notifiers._template import BodyTemplate
+from aiops.notifiers.checks import example
 from aiops.notifiers.console import ConsoleNotifier
 from aiops.notifiers.only import OnlyNotifier, Rule
 from aiops.notifiers.receipts import ReceiptStore
@@ -27,12 +33,16 @@ class Around:
     clock : the wall clock, unix ms
     page : where people reach our pages, "" = nobody has said
     ill : why the service is not healthy, one line per part
+    live : incidents that go on
+    template_failed : told the name of a receiver whose template has failed
     """
 
     store: ReceiptStore
     clock: Callable[[], int]
     page: str = ""
     ill: Callable[[], Sequence[str]] = list
+    live: Callable[[], Sequence[Incident]] = list
+    template_failed: Callable[[str], None] = lambda _: None
 
 
 def build_notifiers(settings: Settings, base: Path, around: Around) -> dict[str, Notifier]:
@@ -62,10 +72,34 @@ def _notifier(one: Receiver, base: Path, around: Around) -> Notifier:
         case ConsoleReceiver():
             return ConsoleNotifier()
         case WebhookReceiver():
-            token = read_secret(one.token_file, base) if one.token_file else None
-            return WebhookNotifier(one.url, headers=one.headers, token=token, timeout_s=one.timeout_s)
+            return _webhook(one, base, around)
         case AlertmanagerReceiver():
             return build_alertmanager(one, base, receipts, around.clock, page=around.page, ill=around.ill)
+        case GrafanaReceiver():
+            return build_grafana(one, base, receipts, around.clock, page=around.page, live=around.live)
+        case JiraReceiver():
+            return build_jira(one, base, receipts, around.clock, around.page)
+        case GithubReceiver():
+            return build_github(one, base, receipts, around.clock, around.page)
+        case PagerDutyReceiver():
+            return build_pagerduty(one, base, receipts, around.page)
+
+
+def _webhook(one: WebhookReceiver, base: Path, around: Around) -> WebhookNotifier:
+    template = None
+    if one.template_file:
+        # Not a secret, but read in the same way and with the same error.
+        text = read_secret(one.template_file, base).reveal()
+        template = BodyTemplate(text, one.content_type, page=around.page, sample=example())
+    return WebhookNotifier(
+        one.url,
+        headers=one.headers,
+        token=read_secret(one.token_file, base) if one.token_file else None,
+        secret=read_secret(one.secret_file, base) if one.secret_file else None,
+        template=template,
+        failed=partial(around.template_failed, one.name),
+        timeout_s=one.timeout_s,
+    )
 
 
 def _limited(one: Receiver, notifier: Notifier, around: Around) -> Notifier:

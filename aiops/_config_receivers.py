@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from aiops._config_only import Only, Seconds, Url
 from aiops._config_sources import BasicAuth
-
-Url = Annotated[str, Meta(pattern="^https?://")]
-Seconds = Annotated[float, Meta(gt=0, description="for connecting, and for each read and write")]
-
-
-class Only(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which incidents a receiver is told of; what is left out is counted and logged with the reason."""
-
-    severity: Annotated[list[Literal["critical", "warning"]], Meta(description="as severe as these; none = all")] = (
-        field(default_factory=list)
-    )
-    service: Annotated[list[str], Meta(description="one of these takes part, `*` is any text; none = all")] = field(
-        default_factory=list
-    )
+from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 
 
 class ConsoleReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
@@ -36,6 +24,9 @@ class WebhookReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str = "webhook"
     headers: dict[str, str] = field(default_factory=dict)
     token_file: Annotated[str, Meta(description="file with a bearer token for the receiver")] = ""
+    secret_file: Annotated[str, Meta(description="file with a secret that signs the body")] = ""
+    template_file: Annotated[str, Meta(description="file with a Jinja template that makes the body")] = ""
+    content_type: Annotated[str, Meta(description="of what the template makes")] = "application/json"
     timeout_s: Annotated[float, Meta(gt=0)] = 10.0
     only: Only = Only()
 
@@ -61,7 +52,15 @@ class AlertmanagerReceiver(
     only: Only = Only()
 
 
-Receiver = ConsoleReceiver | WebhookReceiver | AlertmanagerReceiver
+Receiver = (
+    ConsoleReceiver
+    | WebhookReceiver
+    | AlertmanagerReceiver
+    | GrafanaReceiver
+    | JiraReceiver
+    | GithubReceiver
+    | PagerDutyReceiver
+)
 
 
 def receiver_files(one: Receiver) -> dict[str, str]:

@@ -145,7 +145,14 @@ def _assembled(
     opened: Callable[[Incident], None] | None,
 ) -> Service:
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
-    around = Around(store, clock.wall_ms, settings.listen.public_url, health.reasons)
+    around = Around(
+        store,
+        clock.wall_ms,
+        page=settings.listen.public_url,
+        ill=health.reasons,
+        live=lambda: [*store.incidents(status="open"), *store.incidents(status="flapping")],
+        template_failed=telemetry.template_failed,
+    )
     inputs, notifiers = build_inputs(settings, store, health, base, wall), build_notifiers(settings, base, around)
     silences = build_silences(settings, base, clock.wall_ms)
     triage = Triage(triage_settings(settings, tuple(notifiers)))

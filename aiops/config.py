@@ -21,7 +21,6 @@ from msgspec import Meta, Struct, field
 from aiops._config_receivers import (
     AlertmanagerReceiver,
     ConsoleReceiver,
-    Only,
     Receiver,
     WebhookReceiver,
     receiver_files,
@@ -38,7 +37,6 @@ __all__ = [
     "Limits",
     "ListenSettings",
     "MaintenanceSettings",
-    "Only",
     "PrometheusSettings",
     "PushSettings",
     "Settings",

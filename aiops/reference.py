@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from aiops import config
+from aiops._config_only import Only
+from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 
 HEAD = """# Settings
 
@@ -32,7 +34,11 @@ SECTIONS = (
     ("notifiers[] kind: console", config.ConsoleReceiver),
     ("notifiers[] kind: webhook", config.WebhookReceiver),
     ("notifiers[] kind: alertmanager", config.AlertmanagerReceiver),
-    ("notifiers[].only", config.Only),
+    ("notifiers[] kind: grafana", GrafanaReceiver),
+    ("notifiers[] kind: jira", JiraReceiver),
+    ("notifiers[] kind: github", GithubReceiver),
+    ("notifiers[] kind: pagerduty", PagerDutyReceiver),
+    ("notifiers[].only", Only),
     ("maintenance[]", config.MaintenanceSettings),
     ("verdicts", config.VerdictSettings),
     ("store", config.StoreSettings),

@@ -92,6 +92,7 @@ class Telemetry:
     def _make_edge_metrics(self) -> None:
         self._notified = self._counter("notifications", "Attempts to notify.", "receiver", "result")
         self._untended = self._counter("receiver_upkeep_failures", "Failures between notifications.", "receiver")
+        self._templates = self._counter("template_failures", "Bodies that a template did not make.", "receiver")
         self._pending = self._gauge("outbox_pending", "Notifications waiting to be delivered.")
         self._dead = self._gauge("outbox_dead", "Notifications given up on.")
         events = [[source, kind] for source in EVENT_SOURCES for kind in get_args(EventKind)]
@@ -129,6 +130,7 @@ class Telemetry:
         for result in get_args(Result):
             self._notified.labels(receiver, result)
         self._untended.labels(receiver)
+        self._templates.labels(receiver)
 
     def add_scores(self, rows: Callable[[], Iterable[ScoreRow]]) -> None:
         """Show anomaly scores; `rows` is asked at every scrape."""
@@ -199,6 +201,10 @@ class Telemetry:
     def untended(self, receiver: str) -> None:
         """Count a failure of what a receiver does between notifications, such as sending alerts again."""
         self._untended.labels(receiver).inc()
+
+    def template_failed(self, receiver: str) -> None:
+        """Count a notification whose body the receiver's template did not make; it was sent with the usual one."""
+        self._templates.labels(receiver).inc()
 
     def outbox(self, pending: int, dead: int) -> None:
         """Say how many notifications wait and how many were given up on."""

@@ -185,3 +185,57 @@ def test_a_label_that_alertmanager_would_not_take_is_refused_at_the_start(tmp_pa
     settings = settings_of(text)
     with pytest.raises(ConfigError, match=rule):
         app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+
+
+def test_every_kind_of_receiver_is_built_from_its_settings(tmp_path):
+    (tmp_path / "token").write_text("t0k3n")
+    (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef\n")
+    (tmp_path / "body.j2").write_text('{"text": {{ incident.title | tojson }}}')
+    text = """
+    notifiers:
+      - {kind: grafana, url: 'http://g', token_file: token, tags: [shop]}
+      - {kind: jira, url: 'http://j', email: a@b.c, token_file: token, project: OPS, priority: {critical: High}}
+      - {kind: jira, name: dc, url: 'http://j', flavour: data center, token_file: token, project: OPS}
+      - {kind: github, repository: acme/shop, token_file: token, on_resolve: comment}
+      - {kind: pagerduty, routing_key_file: key, only: {severity: [critical]}}
+      - {kind: webhook, url: 'http://h', template_file: body.j2, secret_file: token}
+    """
+    settings = config.parse(text, where="a.yaml", beside=tmp_path)
+    made = app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+    assert {name: type(one).__name__ for name, one in made.items()} == {
+        "grafana": "GrafanaNotifier",
+        "jira": "TicketNotifier",
+        "dc": "TicketNotifier",
+        "github": "TicketNotifier",
+        "pagerduty": "OnlyNotifier",
+        "webhook": "WebhookNotifier",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{kind: jira, url: 'http://j', token_file: token, project: OPS}", "jira.email: needs the email"),
+        (
+            "{kind: jira, url: 'http://j', token_file: token, project: OPS, email: a, flavour: data center}",
+            "is for `flavour: cloud` only",
+        ),
+        (
+            "{kind: jira, url: 'http://j', email: a, token_file: token, project: OPS, labels: [a b]}",
+            "labels: must not be empty or have spaces",
+        ),
+        (
+            "{kind: jira, url: 'http://j', email: a, token_file: token, project: OPS, fields: {summary: x}}",
+            "fields: summary is set for every issue",
+        ),
+        ("{kind: pagerduty, routing_key_file: token}", "routing_key_file: must hold 32"),
+        ("{kind: webhook, url: 'http://h', template_file: token}", "template_file: fails on a sample incident"),
+        ("{kind: grafana, url: 'http://h', token_file: token, ca_file: token}", "ca_file"),
+    ],
+)
+def test_settings_of_a_receiver_that_do_not_fit_together_are_refused_at_the_start(tmp_path, text, said):
+    (tmp_path / "token").write_text("{{ t0k3n }}")
+    settings = config.parse(f"notifiers: [{text}]", where="a.yaml", beside=tmp_path)
+    with pytest.raises(ConfigError, match=said) as caught:
+        app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+    assert "t0k3n" not in str(caught.value).replace("'t0k3n' is undefined", "")

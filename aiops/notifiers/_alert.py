@@ -16,7 +16,7 @@ from aiops import words
 from aiops.links import incident_url
 from aiops.model import Incident
 from aiops.notifiers._block import clean, rows
-from aiops.notifiers._place import hurt_service
+from aiops.notifiers._links import hurt_service
 from aiops.silence import INCIDENT_ALERT
 
 TEXT_LIMIT = 4000

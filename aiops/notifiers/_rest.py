@@ -19,7 +19,7 @@ import base64
 import email.utils
 import logging
 import ssl
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,6 +57,7 @@ class Rest:
     secrets : further texts that no error may show
     ca_file : certificate authority for TLS; None = those that this machine trusts
     timeout_s : for connecting, and for each read and write
+    judge : what an answer means that this receiver gives another meaning than most; None = the usual
 
     Raises
     ------
@@ -72,8 +73,10 @@ class Rest:
         secrets: Iterable[Secret] = (),
         ca_file: Path | None = None,
         timeout_s: float = 10.0,
+        judge: Callable[[Answer], DeliveryError | None] = lambda _: None,
     ) -> None:
         self._url = checked_url(where, url)
+        self._judge = judge
         self.host = self._url.host
         given = dict(headers or {})
         shown = {"accept", "content-type", "x-github-api-version"}
@@ -98,7 +101,7 @@ class Rest:
         *,
         json: object = None,
         content: bytes | None = None,
-        params: httpx._types.QueryParamTypes | None = None,
+        params: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
         fine: Collection[int] = (),
         reads: bool = True,
@@ -122,8 +125,9 @@ class Rest:
             content = msgspec.json.encode(json)
             given.setdefault("Content-Type", "application/json")
         url = self._url.copy_with(raw_path=self._raw_path(path)) if path else self._url
+        url = url.copy_merge_params(httpx.QueryParams(params)) if params else url
         try:
-            async with self._client.stream(method, url, content=content, params=params, headers=given) as response:
+            async with self._client.stream(method, url, content=content, headers=given) as response:
                 body = await _limited(response) if reads else b""
                 answer = Answer(response.status_code, response.headers, _decoded(body))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
@@ -137,9 +141,9 @@ class Rest:
             raise Unsure(f"{self.host}: {type(error).__name__}") from error
         if 200 <= answer.status < 300 or answer.status in fine:
             return answer
-        raise self.failure(answer)
+        raise self._judge(answer) or self._failure(answer)
 
-    def failure(self, answer: Answer) -> DeliveryError:
+    def _failure(self, answer: Answer) -> DeliveryError:
         """What an answer that is none of the good ones means."""
         said = f"{self.host}: HTTP {answer.status}"
         if 300 <= answer.status < 400:

@@ -179,7 +179,9 @@ async def _check_lost_answers(make: Callable[[str], Notifier], secrets: Sequence
 
 async def _check_keys(make: Callable[[str], Notifier], body: bytes) -> None:
     """The same key, in header or body of all that is sent, each time; another one for another notification."""
-    first, second = example(), replace(example(), key="0123456789ab:resolved:hook", reason="resolved")
+    first = example()
+    over = replace(first.incident, status="resolved", resolved_ms=first.created_ms, updated_ms=first.created_ms)
+    second = replace(first, key="0123456789ab:resolved:hook", reason="resolved", incident=over)
     told = set()
     async with Receiver([Answer(body=body)]) as receiver:
         notifier = make(receiver.url)

@@ -1,0 +1,21 @@
+"""Settings that several receivers share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Url = Annotated[str, Meta(pattern="^https?://")]
+Seconds = Annotated[float, Meta(gt=0, description="for connecting, and for each read and write")]
+
+
+class Only(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which incidents a receiver is told of; what is left out is counted and logged with the reason."""
+
+    severity: Annotated[list[Literal["critical", "warning"]], Meta(description="as severe as these; none = all")] = (
+        field(default_factory=list)
+    )
+    service: Annotated[list[str], Meta(description="one of these takes part, `*` is any text; none = all")] = field(
+        default_factory=list
+    )
