@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from aiops.notifiers._ticket_text import Section
+from aiops.notifiers._ticket_text import Section, pieces
 
 Node = dict[str, Any]
 
@@ -42,13 +42,11 @@ def document(sections: Iterable[Section], most_bytes: int) -> Node:
 
 
 def paragraph(line: str) -> Node:
-    """One line of text; an address is a link."""
-    return {"type": "paragraph", "content": [text(line or " ")]}
+    """One line of text; addresses in it are links."""
+    return {"type": "paragraph", "content": [text(*piece) for piece in pieces(line or " ")]}
 
 
-def text(line: str) -> Node:
+def text(piece: str, is_link: bool = False) -> Node:  # noqa: FBT001, FBT002 - as `pieces` gives it
     """A piece of text."""
-    node: Node = {"type": "text", "text": line}
-    if line.startswith(("https://", "http://")) and " " not in line:
-        node["marks"] = [{"type": "link", "attrs": {"href": line}}]
-    return node
+    marks = {"marks": [{"type": "link", "attrs": {"href": piece}}]} if is_link else {}
+    return {"type": "text", "text": piece, **marks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from aiops.model import Incident, Notification
 from aiops.notifiers._alert import cut
 from aiops.notifiers._block import clean, rows
 
+_ADDRESS = re.compile(r"(https?://[^\s<>\"'|{}\\^`\[\]]*[^\s<>\"'|{}\\^`\[\].,;:!?)])")
 LINE_LIMIT = 2000
 """Characters of one line; chosen, more is a stack trace that the incident's page has too."""
 
@@ -45,6 +47,17 @@ def sections(incident: Incident, page: str) -> Iterator[Section]:
         yield Section(name, tuple(lines))
     if url := incident_url(page, incident.id):
         yield Section("Read on", (url,))
+
+
+def pieces(line: str) -> Iterator[tuple[str, bool]]:
+    """A line in pieces, each with whether it is an address.
+
+    >>> list(pieces("see https://x/?a=1, please"))
+    [('see ', False), ('https://x/?a=1', True), (', please', False)]
+    """
+    for number, piece in enumerate(_ADDRESS.split(line)):
+        if piece:
+            yield piece, number % 2 == 1
 
 
 def change(notification: Notification) -> str:

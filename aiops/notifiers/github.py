@@ -17,7 +17,7 @@ from aiops.errors import DeliveryError, Retry
 from aiops.model import Notification
 from aiops.notifiers._alert import CUT_MARK
 from aiops.notifiers._rest import Answer, Rest, retry_after_s
-from aiops.notifiers._ticket_text import Section, change, sections, title
+from aiops.notifiers._ticket_text import Section, change, pieces, sections, title
 
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 TITLE_LIMIT = 256
@@ -151,9 +151,15 @@ def escaped(line: str) -> str:
 
     >>> escaped("@ops <b> #1 *x*").replace("\u200b", "|")
     '@|ops &lt;b&gt; #|1 \\*x\\*'
+    >>> escaped("+ deployed"), escaped("1. x"), escaped("12 min")
+    ('\\+ deployed', '1\\. x', '12 min')
     """
-    if line.startswith(("https://", "http://")) and re.fullmatch(r"[^\s<>\"]+", line):
-        return f"<{line}>"
+    # What begins a list or a heading.
+    line = re.sub(r"^(\d*)([-+#.)])", r"\1\0\2", line)
+    return "".join(f"<{piece}>" if is_link else _plain(piece) for piece, is_link in pieces(line)).replace("\0", "\\")
+
+
+def _plain(line: str) -> str:
     plain = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = re.sub(r"([\\`*_\[\]|~$])", r"\\\1", plain)
     # GitHub makes mentions and references of the finished text, so a backslash does not help.

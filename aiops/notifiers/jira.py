@@ -16,7 +16,7 @@ from aiops.model import Notification
 from aiops.notifiers._adf import document, paragraph
 from aiops.notifiers._alert import cut
 from aiops.notifiers._rest import Answer, Rest
-from aiops.notifiers._ticket_text import Section, change, sections, title
+from aiops.notifiers._ticket_text import Section, change, pieces, sections, title
 
 SUMMARY_LIMIT = 255
 DESCRIPTION_LIMIT = 32_767
@@ -167,6 +167,5 @@ def _plain(found: list[Section]) -> str:
 
 def _escaped(line: str) -> str:
     """Text of others without meaning to the markup; an address stays a link."""
-    if line.startswith(("https://", "http://")) and " " not in line:
-        return line
-    return re.sub(r"([\\{}\[\]*_+^~?!|#@-])", r"\\\1", line)
+    found = pieces(line)
+    return "".join(piece if is_link else re.sub(r"([\\{}\[\]*_+^~?!|#@-])", r"\\\1", piece) for piece, is_link in found)
