@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from aiops._build_alertmanager import build_alertmanager
 from aiops._build_tickets import build_github, build_grafana, build_jira, build_pagerduty
+from aiops._config_only import Only
 from aiops._config_receivers import AlertmanagerReceiver, ConsoleReceiver, Receiver, WebhookReceiver
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
-from aiops.model import Incident
+from aiops.model import Incident, IncidentKind
 from aiops.notifiers import Notifier, Receipts, Tended
 from aiops.notifiers._template import BodyTemplate
 from aiops.notifiers.checks import example
@@ -104,7 +106,11 @@ def _webhook(one: WebhookReceiver, base: Path, around: Around) -> WebhookNotifie
 
 def _limited(one: Receiver, notifier: Notifier, around: Around) -> Notifier:
     """The notifier, told of no more than its settings want."""
-    only = getattr(one, "only", None)
-    severities, services = (tuple(only.severity), tuple(only.service)) if only else ((), ())
-    rule = Rule(severities, services, nothing=not getattr(one, "incidents", True))
+    only: Only = getattr(one, "only", Only())
+    kinds = tuple(only.kind)
+    if isinstance(one, AlertmanagerReceiver | PagerDutyReceiver):
+        # What is only going to happen may open a ticket, but wakes nobody.
+        kinds = tuple(kind for kind in kinds or get_args(IncidentKind) if kind != "predicted")
+    nothing = not getattr(one, "incidents", True) or (bool(only.kind) and not kinds)
+    rule = Rule(tuple(only.severity), tuple(only.service), kinds, nothing=nothing)
     return notifier if rule == Rule() else OnlyNotifier(notifier, rule, Receipts(around.store, one.name))

@@ -16,6 +16,10 @@ class Only(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     severity: Annotated[list[Literal["critical", "warning"]], Meta(description="as severe as these; none = all")] = (
         field(default_factory=list)
     )
+    kind: Annotated[
+        list[Literal["observed", "predicted", "self"]],
+        Meta(description="of these kinds; none = all, but what may page is never told of predicted ones"),
+    ] = field(default_factory=list)
     service: Annotated[list[str], Meta(description="one of these takes part, `*` is any text; none = all")] = field(
         default_factory=list
     )

@@ -30,6 +30,9 @@ EventKind = Literal["deploy", "config", "restart", "scale", "alert"]
 Status = Literal["forming", "open", "flapping", "resolved"]
 """Life of an incident. Only `open` and `flapping` have been told to anybody."""
 
+IncidentKind = Literal["observed", "predicted", "self"]
+"""It hurts now; it is going to; or it is about this service itself."""
+
 Answer = Literal["real", "noise", "expected"]
 """What a person says of an incident: worth a page, not worth one, or known to come at this time of day."""
 
@@ -160,6 +163,7 @@ class Incident:
     flaps: int = 0
     muted: str = ""
     """Why nobody is told of it (history, maintenance); empty = told."""
+    kind: IncidentKind = "observed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,7 +172,8 @@ def test_an_alertmanager_is_told_tended_and_asked_for_its_silences(tmp_path):
     assert service.pipeline._silenced(Event("e", 1, "cart", "alert")).startswith("silenced")
     assert service.pipeline._silenced(Event("e", 1, "db", "alert")) == ""
     made = app.build_notifiers(service.settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
-    assert [type(one).__name__ for one in made.values()] == ["AlertmanagerNotifier", "OnlyNotifier", "OnlyNotifier"]
+    assert [type(one).__name__ for one in made.values()] == ["OnlyNotifier"] * 3
+    assert made["alertmanager"]._rule.unwanted(example().incident) == ""
     assert made["quiet"]._rule.unwanted(example().incident) == "not for incidents"
     assert made["webhook"]._rule == Rule(("critical",), ("cart",))
     service.store.close()
@@ -239,3 +241,28 @@ def test_settings_of_a_receiver_that_do_not_fit_together_are_refused_at_the_star
     with pytest.raises(ConfigError, match=said) as caught:
         app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
     assert "t0k3n" not in str(caught.value).replace("'t0k3n' is undefined", "")
+
+
+def test_what_is_only_predicted_opens_tickets_and_pages_nobody(tmp_path):
+    (tmp_path / "token").write_text("0123456789abcdef0123456789abcdef")
+    text = """
+    notifiers:
+      - {kind: github, repository: acme/shop, token_file: token}
+      - {kind: github, name: plans, repository: acme/shop, token_file: token, only: {kind: [predicted]}}
+      - {kind: pagerduty, routing_key_file: token}
+      - {kind: pagerduty, name: forced, routing_key_file: token, only: {kind: [predicted]}}
+      - {kind: alertmanager, urls: ['http://a']}
+    """
+    settings = config.parse(text, where="a.yaml", beside=tmp_path)
+    made = app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+    rules = {name: getattr(one, "_rule", Rule()) for name, one in made.items()}
+    observed = example().incident
+    told = {
+        kind: [name for name, rule in rules.items() if not rule.unwanted(replace(observed, kind=kind))]
+        for kind in ("observed", "predicted", "self")
+    }
+    assert told == {
+        "observed": ["github", "pagerduty", "alertmanager"],
+        "predicted": ["github", "plans"],
+        "self": ["github", "pagerduty", "alertmanager"],
+    }

@@ -20,11 +20,13 @@ class Rule:
     ----------
     severities : it is for incidents as severe as these
     services : it is for incidents in which one of these takes part; `*` stands for any text
+    kinds : it is for incidents of these kinds
     nothing : it is for no incident at all
     """
 
     severities: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     nothing: bool = False
 
     def unwanted(self, incident: Incident) -> str:
@@ -36,6 +38,8 @@ class Rule:
         """
         if self.nothing:
             return "not for incidents"
+        if self.kinds and incident.kind not in self.kinds:
+            return f"not for {incident.kind} incidents"
         if self.severities and incident.severity not in self.severities:
             return f"not for severity {incident.severity}"
         wanted = any(fnmatchcase(service, pattern) for service in incident.services for pattern in self.services)

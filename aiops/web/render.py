@@ -86,6 +86,7 @@ class IncidentJson(TypedDict):
     """An incident as everybody outside the service sees it."""
 
     id: str
+    kind: str
     status: str
     title: str
     severity: str
@@ -107,6 +108,7 @@ def incident_dict(incident: Incident) -> IncidentJson:
     """An incident in plain values that every JSON encoder takes."""
     return {
         "id": incident.id,
+        "kind": incident.kind,
         "status": incident.status,
         "title": incident.title,
         "severity": incident.severity,

@@ -74,6 +74,8 @@ def test_a_failure_is_passed_on_and_not_taken_for_told():
         (Rule(services=("db",)), "not for its services"),
         (Rule(("warning", "critical"), ("checkout",)), ""),
         (Rule(nothing=True), "not for incidents"),
+        (Rule(kinds=("observed", "self")), ""),
+        (Rule(kinds=("predicted",)), "not for observed incidents"),
     ],
 )
 def test_rules_go_by_severity_and_service(rule, why):

@@ -14,6 +14,7 @@ def test_an_incident_has_exactly_the_promised_keys(sample: Any) -> None:
     shown = incident_dict(sample.incident)
     assert list(shown) == [
         "id",
+        "kind",
         "status",
         "title",
         "severity",
