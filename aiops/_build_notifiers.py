@@ -18,6 +18,7 @@ from aiops.config import Settings
 from aiops.model import Incident, IncidentKind
 from aiops.notifiers import Notifier, Receipts, Tended
 from aiops.notifiers._template import BodyTemplate
+from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.checks import example
 from aiops.notifiers.console import ConsoleNotifier
 from aiops.notifiers.only import OnlyNotifier, Rule
@@ -65,6 +66,12 @@ def tended(notifiers: Mapping[str, Notifier]) -> dict[str, Tended]:
     """Those that have something to do between notifications, by name."""
     inner = {name: one.inner if isinstance(one, OnlyNotifier) else one for name, one in notifiers.items()}
     return {name: one for name, one in inner.items() if isinstance(one, Tended)}
+
+
+def tickets(notifiers: Mapping[str, Notifier]) -> dict[str, TicketNotifier]:
+    """Those that open tickets, also when a person asks for one, by name."""
+    inner = {name: one.inner if isinstance(one, OnlyNotifier) else one for name, one in notifiers.items()}
+    return {name: one for name, one in inner.items() if isinstance(one, TicketNotifier)}
 
 
 def _notifier(one: Receiver, base: Path, around: Around) -> Notifier:

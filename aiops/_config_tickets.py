@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from aiops._config_only import Only, Seconds, Url
 
 OnResolve = Annotated[Literal["close", "comment"], Meta(description="close the ticket, or only say that it is over")]
-Token = Annotated[str, Meta(description="file with the token")]
+EveryIncident = Annotated[bool, Meta(description="a ticket for every incident; false = when somebody asks for it")]
 
 
 class GrafanaReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="grafana"):
@@ -42,6 +42,7 @@ class JiraReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     fields: Annotated[dict[str, Any], Meta(description="further fields of new issues, as the REST API takes them")] = (
         field(default_factory=dict)
     )
+    incidents: EveryIncident = True
     on_resolve: OnResolve = "close"
     transition: Annotated[str, Meta(description="transition, or status it leads to, that closes; none = any done")] = ""
     ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
@@ -60,6 +61,7 @@ class GithubReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     token_file: Annotated[str, Meta(description="file with a token that may write issues")]
     labels: Annotated[list[str], Meta(description="of new issues")] = field(default_factory=lambda: ["aiops"])
     assignees: Annotated[list[str], Meta(description="of new issues")] = field(default_factory=list)
+    incidents: EveryIncident = True
     on_resolve: OnResolve = "close"
     timeout_s: Seconds = 10.0
     only: Only = Only()

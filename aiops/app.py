@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from aiops._build_alertmanager import build_silences
 from aiops._build_inputs import build_inputs
-from aiops._build_notifiers import Around, build_notifiers, tended
+from aiops._build_notifiers import Around, build_notifiers, tended, tickets
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
@@ -30,6 +30,7 @@ from aiops.delivery import Delivery
 from aiops.graphs.merged import GraphKeeper
 from aiops.model import Anomaly, Event, Incident
 from aiops.notifiers import Tended
+from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.silences import Silences
 from aiops.pipeline import Pipeline
 from aiops.policy import Policy
@@ -81,6 +82,8 @@ class Service:
     tended: Mapping[str, Tended]
     silences: Mapping[str, Silences]
     """Silences of the Alertmanagers in the settings, by the receiver's name: to propose, create and end them."""
+    tickets: Mapping[str, TicketNotifier]
+    """Who opens tickets, by the receiver's name: to open one that a person asks for."""
 
     async def run(self, stop: asyncio.Event, listening: Listening | None = None) -> None:
         """Run until `stop` is set. `listening` is told host and port once the web server takes requests."""
@@ -175,7 +178,7 @@ def _assembled(
     book = _book(settings, store, pipeline, clock)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
-    return Service(settings, pipeline, runner, web, store, telemetry, tended(notifiers), silences)
+    return Service(settings, pipeline, runner, web, store, telemetry, tended(notifiers), silences, tickets(notifiers))
 
 
 def _silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], str] | None:

@@ -94,6 +94,11 @@ class Rest:
             raise ConfigError(where, "headers", "names and values must be plain text") from None
         logging.getLogger("httpx").addFilter(_host_only)
 
+    @property
+    def url(self) -> str:
+        """The address that paths are appended to."""
+        return str(self._url).rstrip("/")
+
     async def call(
         self,
         method: str,

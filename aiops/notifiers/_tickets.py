@@ -7,13 +7,15 @@ created a second time before that lag is over.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from aiops.errors import DeliveryError, NotYet, Unsure
-from aiops.model import Notification
+from aiops.errors import DeliveryError, NotYet, Reject, Unsure
+from aiops.model import Incident, Notification
 from aiops.notifiers._base import Receipt
+from aiops.notifiers.only import TOLD
 from aiops.notifiers.receipts import Receipts
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,10 @@ class Tracker(Protocol):
         """Close the ticket, if it is not closed."""
         ...
 
+    def address(self, ticket: str) -> str:
+        """Where people find a ticket."""
+        ...
+
     async def close(self) -> None:
         """Close connections."""
         ...
@@ -73,9 +79,33 @@ class TicketNotifier:
         self._receipts = receipts
         self._clock = clock
         self._closes = closes
+        self._one = asyncio.Lock()
 
     async def send(self, notification: Notification) -> Receipt:
         """Open a ticket, or say on the one there is what has changed."""
+        # A person may ask for a ticket while it is being opened.
+        async with self._one:
+            return await self._send(notification)
+
+    async def open(self, incident: Incident) -> tuple[str, str]:
+        """Open a ticket because somebody asks for it; from then on it is told what changes.
+
+        Returns
+        -------
+        Its key and its address; the same ones when it is asked for again
+
+        Raises
+        ------
+        NotYet, Retry, Reject : as `send`
+        """
+        note = Notification(f"{incident.id}:asked", incident, "", "opened", self._clock())
+        receipt = await self.send(note)
+        if receipt.left_out:
+            raise Reject(receipt.left_out)
+        await self._receipts.keep(incident.id, {TOLD: "yes"})
+        return receipt.reference, self._tracker.address(receipt.reference)
+
+    async def _send(self, notification: Notification) -> Receipt:
         kept = await self._receipts.of(notification.incident.id)
         ticket = kept.get(TICKET, "")
         if not ticket and notification.reason == "resolved":

@@ -94,6 +94,11 @@ class GithubTracker:
         body = {"state": "closed", "state_reason": "completed"}
         await self._call("PATCH", f"{self._issues}/{ticket}", notification, json=body, fine=(404, 410))
 
+    def address(self, ticket: str) -> str:
+        """Where people find an issue."""
+        site = "https://github.com" if self._rest.host == "api.github.com" else self._rest.url.removesuffix("/api/v3")
+        return f"{site}/{self._settings.repository}/issues/{ticket}"
+
     async def close(self) -> None:
         """Close connections."""
         await self._rest.close()

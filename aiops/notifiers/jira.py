@@ -138,6 +138,10 @@ class JiraTracker:
         body = {"transition": {"id": chosen[0]["id"]}}
         await self._call("POST", f"{path}/transitions", notification, json=body)
 
+    def address(self, ticket: str) -> str:
+        """Where people find an issue."""
+        return f"{self._rest.url}/browse/{quote(ticket, safe='')}"
+
     async def close(self) -> None:
         """Close connections."""
         await self._rest.close()

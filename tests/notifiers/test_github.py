@@ -175,3 +175,11 @@ def test_what_github_says_of_a_refusal_is_passed_on():
             await desk.send(note("opened"))
 
     run(story)
+
+
+def test_the_address_of_an_issue_is_where_people_look():
+    def address(url):
+        return GithubTracker(Rest("github", url), SETTINGS).address("7")
+
+    assert address("https://api.github.com") == "https://github.com/acme/shop/issues/7"
+    assert address("https://git.example/api/v3/") == "https://git.example/acme/shop/issues/7"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from aiops.notifiers._rest import Rest, basic
 from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.checks import MemoryReceipts, check_notifier
 from aiops.notifiers.jira import LAG_MS, JiraSettings, JiraTracker
+from aiops.notifiers.only import OnlyNotifier, Rule
 from aiops.secret import Secret
 from tests.notifiers._fake_jira import FakeJira, text_of
 from tests.notifiers._ticket_story import NOTE, note, told
@@ -243,3 +245,32 @@ def test_text_of_others_has_no_meaning_to_the_markup_of_data_center():
         assert r"\{code\} \[\~ann\] h1. \*b\* \!x.png\!" in text
 
     run(story, flavour="data center")
+
+
+def test_somebody_may_ask_for_a_ticket_and_gets_the_one_there_is():
+    async def story(jira, desk):
+        receipts = Receipts(desk.store, "t")
+        one = TicketNotifier(tracker()(jira.url), receipts, lambda: desk.now_ms, closes=True)
+        limited = OnlyNotifier(one, Rule(nothing=True), receipts)
+        assert (await limited.send(note("opened"))).left_out == "not for incidents"
+        asked = [await one.open(NOTE.incident) for _ in range(2)]
+        assert asked == [("OPS-1", f"{jira.url}/browse/OPS-1")] * 2
+        await limited.send(note("resolved"))
+        assert (len(jira.issues), jira.issues["OPS-1"]["status"]) == (1, "Done")
+        jira.issues.clear()
+        await limited.send(note("flapping"))
+        with pytest.raises(Reject, match="somebody has deleted its ticket"):
+            await one.open(NOTE.incident)
+        await one.close()
+
+    run(story)
+
+
+def test_a_click_while_the_ticket_is_being_opened_makes_no_second_one():
+    async def story(jira, desk):
+        one = TicketNotifier(tracker()(jira.url), Receipts(desk.store, "t"), lambda: desk.now_ms, closes=True)
+        await asyncio.gather(one.send(note("opened")), one.open(NOTE.incident), one.open(NOTE.incident))
+        assert len(jira.issues) == 1
+        await one.close()
+
+    run(story)
