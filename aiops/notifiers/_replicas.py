@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Sequence
 
 from aiops.errors import DeliveryError, Reject, Retry
@@ -18,28 +17,32 @@ BATCH = 256
 
 
 class Replicas:
-    """Sends alerts to every replica: they tell each other what they have notified, not what they were sent.
-
-    `failures` counts failed requests by host.
-    """
+    """Sends alerts to every replica: they tell each other what they have notified, not what they were sent."""
 
     def __init__(self, replicas: Sequence[Rest]) -> None:
         self._replicas = tuple(replicas)
         self._said: dict[str, str] = {}
-        self.failures: Counter[str] = Counter({rest.host: 0 for rest in replicas})
 
-    async def post(self, alerts: Sequence[dict[str, object]], key: str = "") -> None:
+    async def post(self, alerts: Sequence[dict[str, object]], key: str = "") -> DeliveryError | None:
         """Give alerts to all replicas. One that has them is enough: the others get them when they are sent again.
+
+        Returns
+        -------
+        What went wrong with one of them, if anything did
 
         Raises
         ------
         Retry, Reject : no replica took them
         """
         headers = {"Idempotency-Key": key} if key else {}
+        wrong: list[DeliveryError] = []
         for start in range(0, len(alerts), BATCH):
             batch = alerts[start : start + BATCH]
             calls = (self._post(rest, batch, headers) for rest in self._replicas)
-            self._raise(await asyncio.gather(*calls))
+            faults = await asyncio.gather(*calls)
+            self._raise(faults)
+            wrong += [fault for fault in faults if fault is not None]
+        return next(iter(wrong), None)
 
     async def first(self, method: str, path: str, *, json: object = None, fine: Sequence[int] = ()) -> Answer:
         """The answer of the first replica that gives one.
@@ -73,7 +76,6 @@ class Replicas:
         return None
 
     def _note(self, rest: Rest, error: DeliveryError) -> None:
-        self.failures[rest.host] += 1
         if self._said.get(rest.host) != str(error):
             log.warning("alertmanager failed reason=%s", error)
         self._said[rest.host] = str(error)

@@ -69,7 +69,7 @@ class AlertmanagerNotifier:
 
         Raises
         ------
-        Retry, Reject : no replica took it
+        Retry, Reject : a replica did not take it; the others have it
         StoreError : the receipts cannot be read
         """
         changed = self._ill is not None and self._beat(now_ms)
@@ -83,8 +83,10 @@ class AlertmanagerNotifier:
             alerts += left
             if len(left) < len(kept):
                 await self._receipts.keep(incident_id, {KEPT: _written(left)})
-        await self._replicas.post([alert.posted(now_ms) for alert in alerts])
+        fault = await self._replicas.post([alert.posted(now_ms) for alert in alerts])
         self._resend_ms = now_ms + RESEND_MS
+        if fault is not None:
+            raise fault
         return LOOK_S
 
     async def close(self) -> None:

@@ -130,8 +130,11 @@ def test_every_replica_is_told_and_one_that_takes_it_is_enough():
                 away = gone.url
             notifier = made([away, one.url, two.url])
             await notifier.send(example())
-            await notifier.close()
             assert len(posted(one)) == len(posted(two)) == 1
+            with pytest.raises(Retry, match="no connection"):
+                await notifier.tend(NOW_MS + MINUTE_MS)
+            assert len(posted(one)) == len(posted(two)) == 2, "who is there has it, and who is away is counted"
+            await notifier.close()
             notifier = made([away, away])
             with pytest.raises(Retry, match="no connection"):
                 await notifier.send(example())
