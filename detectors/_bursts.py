@@ -1,12 +1,16 @@
-"""Bursts: whether a series pages for single odd rows or for something that lasts.
+"""Bursts: whether a page was opened by a single odd row or by something that lasts.
 
-Noise of any kind pages for one row (two, with the echo in the differences). Where pages last for several rows the
-series has incidents in its past, and a high count of pages does not mean that the level is ordinary. So the rows per
-page are counted at one mark per series, the highest that was reached about twice a day, and turned into the share of
-its pages that are noise. This is what makes a promise of *false* pages hold both on plain noise and on series full of
-incidents, without labels.
+Noise of any kind pages for one row (two, with the echo in the differences), and so do lost samples and jobs that come
+and go. What lasts longer is an incident, and that a series had many of them does not make the next one ordinary. So
+each page counts as noise until its burst has lasted: once more than two rows of a burst have been odd, what its page
+counted is taken back, at all marks. Rows of a burst are counted at one mark per series, the highest that pages about
+twice a day; higher up, only the tip of an incident is seen and looks like noise.
 
-Limits: incidents of one row look like noise, and noise that clusters (tweets, batch jobs) like incidents.
+On series where bursts last, a short one is rather the tip of an incident as well, the more so the odder it is.
+
+This is what makes a promise of *false* pages hold both on plain noise and on series full of incidents, without labels.
+
+Limits: incidents of one or two rows look like noise, and noise that clusters (tweets, batch jobs) like incidents.
 """
 
 from __future__ import annotations
@@ -29,15 +33,13 @@ from detectors._memory import (
     STEP_S,
 )
 from detectors._power import exp2, log2
+from detectors.constants import Constants
 
 PAGES_PER_DAY = 2.0  # at the mark, for a quiet time of an hour
 FEW_PAGES = 4.0  # a mark with fewer is not looked at
 MEMORY_PAGES = 30.0
 LONGEST_BURST = 20.0  # rows that count of one burst
-NOISE_ROWS = 2.2  # rows per page of noise, measured: 1.7 to 2.1 on Gaussian to log-normal
-PRIOR_ROWS, PRIOR_PAGES = 2.8, 6.0  # shared belief before there are pages
-POWER = 4.0  # how fast the share falls with the rows per page
-STEEPER = 4.0  # marks above the counted one over which the power doubles: odder pages are rather incidents
+PRIOR_ROWS, PRIOR_PAGES = 2.8, 6.0  # rows per page of a series believed before there are pages
 FORGET = np.float32(1.0 - 1.0 / (MEMORY_PAGES + 1.0))
 
 
@@ -58,32 +60,30 @@ def choose_burst_mark(d: F64, f: F32) -> None:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def count_burst_page(f: F32, h: int) -> None:
-    """Learn that mark h opened a page on a series. Call before its row is counted."""
-    if h > 0 and h == f[BURST_MARK]:
-        f[BURST_ROWS] *= FORGET
-        f[BURST_PAGES] = f[BURST_PAGES] * FORGET + np.float32(1.0)
-        f[BURST_LENGTH] = 0.0
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def count_burst_row(f: F32, h: int) -> None:
-    """Learn that a series had a row at or above mark h."""
-    if h > 0 and h == f[BURST_MARK] and f[BURST_LENGTH] < LONGEST_BURST:
-        f[BURST_LENGTH] += np.float32(1.0)
-        f[BURST_ROWS] += np.float32(1.0)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def noise_share(f: F32, position: float) -> float:
-    """The share of the pages at this position among the marks that are noise, in (0, 1]."""
-    above = max(0.0, position - f[BURST_MARK]) / STEEPER
-    return float(exp2(f[NOISE_LOG2] * (1.0 + above)))
+def noise_weight(rows: float, c: Constants) -> float:
+    """The chance that a burst of this many rows is noise."""
+    return float(exp2(c.noise_power * min(log2(c.noise_rows / rows), 0.0)))
 
 
 @njit(cache=True, error_model="numpy")
-def look_at_bursts(d: F64, f: F32) -> None:
-    """Learn what the rows per page say by now."""
+def count_burst(f: F32, begins: bool, c: Constants) -> tuple[float, float]:  # noqa: FBT001 - kernels take no keywords
+    """Learn a row at the burst mark. Returns what pages opened now weigh, and by how much open ones change."""
+    if begins:
+        f[BURST_ROWS] *= FORGET
+        f[BURST_PAGES] = f[BURST_PAGES] * FORGET + np.float32(1.0)
+        f[BURST_LENGTH] = 0.0
+    before = float(f[BURST_LENGTH])
+    if before >= LONGEST_BURST:
+        return noise_weight(before, c), 0.0
+    f[BURST_LENGTH] = before + 1.0
+    f[BURST_ROWS] += np.float32(1.0)
+    weight = noise_weight(before + 1.0, c)
+    return weight, weight - noise_weight(before, c) if before > 0.0 else 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def look_at_bursts(d: F64, f: F32, c: Constants) -> None:
+    """Learn what the rows per page say by now: log2 of noise rows over them, at most 0."""
     choose_burst_mark(d, f)
     rows = (PRIOR_ROWS * PRIOR_PAGES + f[BURST_ROWS]) / (PRIOR_PAGES + f[BURST_PAGES])
-    f[NOISE_LOG2] = min(POWER * log2(NOISE_ROWS / rows), 0.0)
+    f[NOISE_LOG2] = min(log2(c.noise_rows / rows), 0.0)

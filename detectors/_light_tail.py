@@ -6,8 +6,8 @@ distribution shift", proposition 4.1). Three such borders of the oddness are kep
 _light_block.py), in 10 ** 3.5 and in 10 ** 5. Between and beyond them -log10 of the share is linear in the
 logarithm of the oddness, a power law. The step u is large while a series is young, as in stochastic approximation.
 
-Rarity blends a rate shared by all series (_pages.py) with the rate of own rows, of which those in bursts count less
-(_bursts.py): a series whose odd rows come in bursts has incidents in its past, not noise.
+Rarity blends a rate shared by all series, a power law of the oddness as in _pages.py, with the rate of own rows, of
+which those in bursts count less: a series whose odd rows come in bursts has incidents in its past, not noise.
 
 In the signatures `b` and `t` are a series' row of `borders` and of `tail`, `first` is log2 of its lowest border, and
 oddness comes as log2.
@@ -39,7 +39,6 @@ from detectors._light_memory import (
     U16,
 )
 from detectors._marks import LOG10_OF_2
-from detectors._pages import PRIOR_LOG2_PAGES, PRIOR_SLOPE, PRIOR_STEP_POWER, YOUNG_DAYS
 from detectors._power import exp2, log2
 from detectors.rarity import LOWEST, rarity_threshold
 
@@ -52,6 +51,9 @@ FEW_ROWS = 10.0  # beyond the second border, before which the third is only its 
 TAIL_SLOPE = 3.0  # of the tail while a series is young: operations data
 NATS = 1.0 / math.log(2.0)
 LEAST_APART = 0.1  # between borders
+PRIOR_LOG2_PAGES, PRIOR_SLOPE = math.log2(105.0), 3.0  # shared pages a day at oddness 1 and a step of 60 s; their slope
+PRIOR_STEP_POWER = 0.6  # fewer rows a day, rarer extremes
+YOUNG_DAYS = 1.0  # the oddness of a series younger than this is trusted less
 PRIOR_DAYS = 20.0  # weight of the shared rate; three in the full bank, which counts pages where this one counts rows
 PAGES_PER_DAY = 2.0  # bursts are counted where rows are this frequent
 NOISE_LENGTH = 1.3  # rows of a burst there on noise, measured: 1.0 to 1.3

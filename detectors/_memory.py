@@ -16,10 +16,10 @@ from detectors._rows import check_version
 
 F32 = NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 LEVELS = 4  # followers, see level.py
-BINS = 12  # bins of the standardised level, see scale.py
-MARKS = 32  # levels of oddness at which rows and pages are counted, see _marks.py
+BINS = 8  # bins of the standardised level, see scale.py
+MARKS = 27  # levels of oddness at which rows and pages are counted, see _marks.py
 BUCKETS = 4  # parts of the quiet time, see _onset.py
 NEVER = np.float32(-1e30)  # a score no row has had
 
@@ -43,13 +43,14 @@ MAGNITUDE = 1  # mean |x|
 TIES = 2  # share of rows that repeat the value before
 ODD = 3  # mean ratio of the last row
 BORDER = 4  # oddness at which a page would open, NaN = not looked for yet
-BURST_MARK = 5  # mark at which the rows of bursts are counted, 0 = none yet, see _bursts.py
+BURST_MARK = 5  # mark at which the rows of bursts are counted, see _bursts.py
 BURST_ROWS = 6  # rows at or above it, fading
 BURST_PAGES = 7  # pages it would have opened, fading
 BURST_LENGTH = 8  # rows of the open burst
 PRIOR_LOG2 = 9  # log2 of the shared rate of pages at oddness 1 times its weight
-NOISE_LOG2 = 10  # log2 of the share of pages that are noise
-RATIO = 11  # LEVELS: residual over scale at the last row
+NOISE_LOG2 = 10  # log2 of the rows per page of noise over those of the series, at most 0
+THIN = 11  # how thin the tail is, 0 to 1, see _thin_tail.py
+RATIO = 12  # LEVELS: residual over scale at the last row
 BUCKET_PEAK = RATIO + LEVELS  # BUCKETS: highest score per bucket, current one first
 PEAK_BEFORE = BUCKET_PEAK + BUCKETS  # highest score of all buckets but the current one
 SCALE = PEAK_BEFORE + 1  # LEVELS: mean |residual| ** p
@@ -57,7 +58,8 @@ BIN_ROWS = SCALE + LEVELS  # BINS: rows per bin of the level
 BIN_SCALE = BIN_ROWS + BINS  # BINS x LEVELS: the scale by bin
 ROWS_ABOVE = BIN_SCALE + BINS * LEVELS  # MARKS: rows at or above each mark
 PAGES = ROWS_ABOVE + MARKS  # MARKS: fading count of pages each mark would have opened
-PAGE_LAST_S = PAGES + MARKS  # MARKS: last row at or above the mark, since FIRST_S
+NOISE_PAGES = PAGES + MARKS  # MARKS: how many of them were noise
+PAGE_LAST_S = NOISE_PAGES + MARKS  # MARKS: last row at or above the mark, since FIRST_S
 PAGE_OPEN_S = PAGE_LAST_S + MARKS  # MARKS: last page, since FIRST_S
 FLOATS = PAGE_OPEN_S + MARKS
 
@@ -86,6 +88,7 @@ _FLOAT_FIELDS = {
     "burst_length": (BURST_LENGTH, 1),
     "prior_log2": (PRIOR_LOG2, 1),
     "noise_log2": (NOISE_LOG2, 1),
+    "thin": (THIN, 1),
     "ratio": (RATIO, LEVELS),
     "bucket_peak": (BUCKET_PEAK, BUCKETS),
     "peak_before": (PEAK_BEFORE, 1),
@@ -94,6 +97,7 @@ _FLOAT_FIELDS = {
     "bin_scale": (BIN_SCALE, BINS * LEVELS),
     "rows_above": (ROWS_ABOVE, MARKS),
     "pages": (PAGES, MARKS),
+    "noise_pages": (NOISE_PAGES, MARKS),
     "page_last_s": (PAGE_LAST_S, MARKS),
     "page_open_s": (PAGE_OPEN_S, MARKS),
 }

@@ -1,6 +1,7 @@
-"""Onset: only a row odder than everything in the last quiet time starts something.
+"""Onset: only a row odder than every onset of the last quiet time starts something.
 
-The highest scores of the quiet time are kept in four buckets, so the memory is constant whatever the step.
+The highest onsets of the quiet time are kept in four buckets, so the memory is constant whatever the step. Rows that
+started nothing are forgotten at once: what is as odd as an old incident's last rows, an hour after it began, is new.
 """
 
 from __future__ import annotations
@@ -26,12 +27,11 @@ def _shift_buckets(d: F64, f: F32, now_s: float, width_s: float) -> None:
 
 @njit(cache=True, error_model="numpy", inline="always")
 def is_onset(d: F64, f: F32, now_s: float, score: float) -> bool:
-    """Whether the score exceeds every score of a series in its last quiet time; remembers the score."""
+    """Whether the score exceeds every onset of a series in its last quiet time; remembers it if so."""
     width_s = quiet_s(d[STEP_S]) * (1.0 / BUCKETS)
     if now_s >= d[BUCKET_S] + width_s:
         _shift_buckets(d, f, now_s, width_s)
-    current = f[BUCKET_PEAK]
-    if score > current:
-        f[BUCKET_PEAK] = score
-        return bool(score > f[PEAK_BEFORE])
-    return False
+    if score <= f[BUCKET_PEAK] or score <= f[PEAK_BEFORE]:
+        return False
+    f[BUCKET_PEAK] = score
+    return True

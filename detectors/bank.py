@@ -45,13 +45,13 @@ from detectors._memory import (
 )
 from detectors._rows import check_rows, last_of, last_state
 from detectors._surprise import surprise
+from detectors.constants import SHIPPED, Constants
 from detectors.level import NAMES, RATES, follow, follow_mean, settle
 from detectors.rarity import rarity_threshold
 from detectors.scale import RATIO_LIMIT, bin_position, learn, loudness, write_weights
 
 __all__ = ["Bank", "rarity_threshold"]
 
-PERSISTENCE = 1.5  # two rows in a row weigh this much over their mean
 WARM_ROWS = 50.0  # no opinion before
 VALUE_LIMIT = 1e20  # larger values are taken for this: their powers would leave the range of floats
 
@@ -65,9 +65,9 @@ class Room(NamedTuple):
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _oddness(d: F64, f: F32, x: float, weights: F64) -> float:
+def _oddness(d: F64, f: F32, x: float, weights: F64, c: Constants) -> float:
     """Mean ratio of residual to usual size over all followers."""
-    limit = RATIO_LIMIT * loudness(f)
+    limit = RATIO_LIMIT * loudness(f, c)
     total = 0.0
     for k in range(LEVELS):
         part = min(weights[k] * abs(x - d[LEVEL + k]), limit)
@@ -77,21 +77,21 @@ def _oddness(d: F64, f: F32, x: float, weights: F64) -> float:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room) -> None:  # noqa: FBT001, PLR0917 - kernels take no keywords
+def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room, c: Constants) -> None:  # noqa: FBT001, PLR0917 - kernels take no keywords
     """Score one value of a series into `room.verdict`, then learn it."""
     place = bin_position(d, f)
     out = room.verdict
     out[:] = np.nan
     if d[ROWS] >= WARM_ROWS:
-        write_weights(f, place, room.weights)
-        z = _oddness(d, f, x, room.weights)
-        odd = max(z, 0.5 * PERSISTENCE * (z + f[ODD]))
+        write_weights(f, place, room.weights, c)
+        z = _oddness(d, f, x, room.weights, c)
+        odd = max(z, 0.5 * c.persistence * (z + f[ODD]))
         f[ODD] = z
         position = position_of(odd)
-        out[0], out[1] = say(d, f, now_s, position, odd)
+        out[0], out[1] = say(d, f, now_s, position, odd, c)
         band(d, room.weights, room.kinks, f[BORDER], out)
         if learns:
-            learn_position(d, f, now_s, position)
+            learn_position(d, f, now_s, position, c)
     if learns:
         learn(d, f, x, place)
         follow_mean(d, f)
@@ -100,7 +100,9 @@ def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room) -> 
 
 
 @njit(cache=True, error_model="numpy")
-def _run(m: Memory, times: I64, values: F64, freeze: NDArray[np.bool_], step_s: float, out: F64) -> None:  # noqa: PLR0917 - same
+def _run(  # noqa: PLR0917 - same
+    m: Memory, times: I64, values: F64, freeze: NDArray[np.bool_], step_s: float, c: Constants, out: F64
+) -> None:
     """Score all rows; series outside, rows inside: one series' memory stays in the cache for its rows."""
     room = Room(np.empty(LEVELS), np.empty((2, LEVELS)), np.empty(5))
     for i in range(values.shape[1]):
@@ -114,7 +116,7 @@ def _run(m: Memory, times: I64, values: F64, freeze: NDArray[np.bool_], step_s: 
                 continue
             now_s = times[t] * 1e-3
             tick(d, now_s, step_s, learns)
-            _score(d, f, min(max(x, -VALUE_LIMIT), VALUE_LIMIT), now_s, learns, room)
+            _score(d, f, min(max(x, -VALUE_LIMIT), VALUE_LIMIT), now_s, learns, room, c)
             for k in range(5):
                 out[k, t, i] = room.verdict[k]
 
@@ -126,6 +128,7 @@ class Bank:
     ----------
     n : columns to begin with
     step_s : sampling step of all columns; None = estimated per column from its own rows as they come
+    constants : what was chosen on data; the shipped ones unless the choice itself is being tested
 
     Examples
     --------
@@ -149,10 +152,11 @@ class Bank:
     their pattern: a rare but regular peak is odd every time until it has been seen often.
     """
 
-    def __init__(self, n: int = 0, step_s: float | None = None) -> None:
+    def __init__(self, n: int = 0, step_s: float | None = None, constants: Constants = SHIPPED) -> None:
         if step_s is not None and not step_s > 0.0:
             raise ValueError(f"step_s must be > 0, got {step_s}")
         self._step_s = 0.0 if step_s is None else float(step_s)
+        self._constants = constants
         self._memory = empty(n)
         self._last_ms: int | None = None
 
@@ -185,7 +189,7 @@ class Bank:
         self._last_ms = check_rows(times, values, len(self), self._last_ms)
         out = np.full((5, *values.shape), np.nan)
         if values.size:
-            _run(self._memory, times, values, frozen, self._step_s, out)
+            _run(self._memory, times, values, frozen, self._step_s, self._constants, out)
         return Verdicts(*out)
 
     def grow(self, n: int) -> None:

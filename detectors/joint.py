@@ -22,6 +22,7 @@ from detectors._memory import PRIOR_LOG2, ROWS, Memory, empty, from_state, to_st
 from detectors._pages import rarity
 from detectors._surprise import surprise
 from detectors.bank import VALUE_LIMIT, WARM_ROWS, Bank
+from detectors.constants import SHIPPED, Constants
 from detectors.mahalanobis import Cloud, cloud_from, distances, empty_cloud
 
 TOP = 5  # channels that speak, chosen: an incident shows in several signals, seldom in all
@@ -31,7 +32,7 @@ UNIT = 5.0  # what of the sum makes the oddness tenfold; chosen on the one publi
 
 
 @njit(cache=True, error_model="numpy")
-def _run(m: Memory, times: I64, odd: F64, out: F64) -> None:
+def _run(m: Memory, times: I64, odd: F64, c: Constants, out: F64) -> None:
     d, f = m.doubles[0], m.floats[0]
     for t in range(len(times)):
         if math.isnan(odd[t]):
@@ -41,10 +42,11 @@ def _run(m: Memory, times: I64, odd: F64, out: F64) -> None:
         if d[ROWS] < WARM_ROWS:
             continue
         if f[PRIOR_LOG2] == 0.0:
-            look(d, f)
+            look(d, f, c)
         position = position_of(odd[t])
-        out[0, t], out[1, t] = rarity(d, f, position), surprise(d, f, odd[t], position)
-        learn_position(d, f, now_s, position)
+        said = surprise(d, f, odd[t], position)
+        out[0, t], out[1, t] = rarity(d, f, position, said, c), said
+        learn_position(d, f, now_s, position, c)
 
 
 class Joint:
@@ -94,7 +96,7 @@ class Joint:
         within = np.clip(np.where(np.isfinite(values), values, np.nan), -VALUE_LIMIT, VALUE_LIMIT)
         distances(self._cloud, within, far)
         out = np.full((5, len(said), 1), np.nan)
-        _run(self._memory, np.asarray(times, np.int64), _odd(said, far), out[:, :, 0])
+        _run(self._memory, np.asarray(times, np.int64), _odd(said, far), SHIPPED, out[:, :, 0])
         return Verdicts(*out)
 
     def snapshot(self) -> State:

@@ -29,6 +29,7 @@ from detectors._memory import (
     VARIANCE,
 )
 from detectors._power import power
+from detectors.constants import Constants
 from detectors.level import SLOW
 
 EXPONENT = 1.75  # between absolute and square, measured on operations data; a product of two square roots
@@ -39,7 +40,7 @@ BIN_MEMORY_ROWS = 0.25 / RATE  # a bin remembers this many rows
 SPAN = 2.0  # bins cover mean +/- 2 standard deviations of the level
 RATIO_LIMIT = 1e4  # one residual cannot speak louder
 GAIN = 0.85  # puts the oddness of ordinary rows below the first mark
-TIES_FREE, TIES_WEIGHT = 0.3, 4.0  # share of repeated values that is no matter, and what more of them takes off
+TIES_FREE = 0.3  # share of repeated values that is no matter
 TIES_RATE = 2e-3
 
 
@@ -57,7 +58,7 @@ def bin_position(d: F64, f: F32) -> float:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def write_weights(f: F32, position: float, weights: F64) -> None:
+def write_weights(f: F32, position: float, weights: F64, c: Constants) -> None:
     """Write one over the usual size of each residual of a series at this level, times `loudness`, to `weights`."""
     j = int(position)
     part = position - j
@@ -65,7 +66,7 @@ def write_weights(f: F32, position: float, weights: F64) -> None:
     from_low = BIN_WEIGHT * (1.0 - part) / (low + PSEUDO_ROWS)
     from_high = BIN_WEIGHT * part / (high + PSEUDO_ROWS)
     from_whole = 1.0 - BIN_WEIGHT + PSEUDO_ROWS * (from_low + from_high)
-    least, loud = floor_of(f), loudness(f)
+    least, loud = floor_of(f), loudness(f, c)
     for k in range(LEVELS):
         size = (
             from_low * low * f[BIN_SCALE + LEVELS * (j) + k]
@@ -76,12 +77,12 @@ def write_weights(f: F32, position: float, weights: F64) -> None:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def loudness(f: F32) -> float:
+def loudness(f: F32, c: Constants) -> float:
     """What a residual of its usual size adds to the oddness of a series; less where values repeat.
 
     Counts that are mostly zero deviate all the time, by as much as their whole range.
     """
-    return float(GAIN / LEVELS / (1.0 + TIES_WEIGHT * max(0.0, f[TIES] - TIES_FREE)))
+    return float(GAIN / LEVELS / (1.0 + c.ties_weight * max(0.0, f[TIES] - TIES_FREE)))
 
 
 @njit(cache=True, error_model="numpy", inline="always")

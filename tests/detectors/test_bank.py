@@ -3,6 +3,8 @@ import pytest
 
 from detectors import Bank
 from detectors.bank import WARM_ROWS
+from detectors.constants import Constants
+from detectors.rarity import LOWEST, level_rarity
 
 MINUTE_MS = 60_000
 
@@ -49,6 +51,21 @@ def test_only_the_onset_of_a_lasting_shift_is_rare() -> None:
     assert said.rarity[4_000, 0] > 0.0
     assert (said.rarity[4_005:4_030] < 0.0).all()
     assert said.surprise[4_005, 0] > 2.0
+
+
+def test_what_is_new_an_hour_after_an_incident_began_is_an_onset_though_the_incident_was_odder_to_its_end() -> None:
+    times, values = rows(5_000)
+    values[4_000:4_030] += np.where(np.arange(30) % 2, 60.0, 0.0)[:, None]
+    values[4_065] += 30.0
+    assert Bank(1).update(times, values).rarity[4_065, 0] > LOWEST
+
+
+def test_other_constants_give_other_rarities() -> None:
+    times, values = rows(3_000)
+    shipped = level_rarity(Bank(1).update(times, values).rarity[60:])
+    eager = level_rarity(Bank(1, constants=Constants(prior_pages=10.0)).update(times, values).rarity[60:])
+    assert (eager >= shipped).all()
+    assert np.median(eager - shipped) > 0.5
 
 
 def test_the_same_oddness_is_less_rare_once_it_has_happened_often() -> None:
