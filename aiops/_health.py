@@ -11,11 +11,15 @@ from aiops import words
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How one part is, and since when. `reason` is empty while it is well."""
+    """How one part is, and since when. `reason` is empty while it is well.
+
+    A warning is told like anything else that is not well, but does not keep the service from being ready.
+    """
 
     ok: bool
     since_ms: int
     reason: str = ""
+    is_warning: bool = False
 
 
 class Health:
@@ -45,9 +49,13 @@ class Health:
         """Note that a part is well."""
         self._set(part, ok=True, reason="")
 
-    def bad(self, part: str, reason: str) -> None:
-        """Note that a part is not well, and why; `since` stays while it is not."""
-        self._set(part, ok=False, reason=reason)
+    def bad(self, part: str, reason: str, *, since_ms: int | None = None) -> None:
+        """Note that a part is not well, and why; `since` stays while it is not, and is now unless told."""
+        self._set(part, ok=False, reason=reason, since_ms=since_ms)
+
+    def warn(self, part: str, reason: str, *, since_ms: int | None = None) -> None:
+        """Note something that somebody should look at although the service does its work."""
+        self._set(part, ok=False, reason=reason, since_ms=since_ms, is_warning=True)
 
     def forget(self, part: str) -> None:
         """A part that is gone says nothing any more."""
@@ -63,18 +71,26 @@ class Health:
 
     def reasons(self) -> list[str]:
         """What keeps the service from being ready, one line per part; empty = nothing."""
+        return self._lines(warnings=False)
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at, one line per part."""
+        return self._lines(warnings=True)
+
+    def _lines(self, *, warnings: bool) -> list[str]:
         return [
             f"{part}: {condition.reason or 'not well'} (since {words.moment(condition.since_ms)})"
             for part, condition in self.conditions().items()
-            if not condition.ok
+            if not condition.ok and condition.is_warning == warnings
         ]
 
-    def _set(self, part: str, *, ok: bool, reason: str) -> None:
+    def _set(self, part: str, *, ok: bool, reason: str, since_ms: int | None = None, is_warning: bool = False) -> None:
         before = self._conditions.get(part)
         if before is not None and before.ok == ok:
-            self._conditions[part] = replace(before, reason=reason)
+            self._conditions[part] = replace(before, reason=reason, is_warning=is_warning)
         else:
-            self._conditions[part] = Condition(ok, self._now_ms(), reason)
+            since_ms = self._now_ms() if since_ms is None else since_ms
+            self._conditions[part] = Condition(ok, since_ms, reason, is_warning)
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)

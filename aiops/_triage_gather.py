@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 
+from aiops._suppressed import LISTED, SuppressedItems
 from aiops._triage_group import Group
 from aiops._triage_life import ask, is_due
 from aiops._triage_link import Index, Linker, gap_ms
@@ -26,13 +27,21 @@ class Gather:
     """One regrouping of everything known."""
 
     def __init__(
-        self, state: State, linker: Linker, settings: TriageSettings, counts: Counter[str], when: Moment
+        self,
+        state: State,
+        linker: Linker,
+        settings: TriageSettings,
+        when: Moment,
+        *,
+        counts: Counter[str],
+        suppressed: SuppressedItems,
     ) -> None:
         self._state = state
         self._linker = linker
         self._settings = settings
         self._counts = counts
         self._when = when
+        self._suppressed = suppressed
         self._twins: dict[int, defaultdict[str, list[Member]]] = {}
 
     def regroup(self) -> None:
@@ -65,6 +74,11 @@ class Gather:
         self._cut(group)
         group.name(self._state.names)
         self._state.names[group.id] = self._when.at
+        for member in group.core:
+            if group.muted:
+                self._suppressed.note(member.item, f"nobody is told: {group.muted}", self._when.now_ms, group.id)
+            elif member.order != group.first:
+                self._suppressed.note(member.item, LISTED, self._when.now_ms, group.id)
         self._state.touch(group, self._when)
 
     def _attach(self) -> None:
@@ -81,6 +95,8 @@ class Gather:
         most = self._settings.max_members * (FORMING_FACTOR if winner.status == "forming" else 1)
         for member in sorted(loser.members.values(), key=lambda m: m.order):
             self._put(winner, member, most)
+            if winner.id and member.pages:
+                self._suppressed.note(member.item, LISTED, when.now_ms, winner.id)
         winner.extra |= loser.extra
         state.home |= dict.fromkeys(loser.extra, winner.key)
         winner.further += loser.further
@@ -122,6 +138,9 @@ class Gather:
 
     def _drop(self, group: Group) -> None:
         self._counts["over before the group wait"] += 1
+        for member in group.core:
+            why = f"over before the group wait of {self._settings.group_wait_s:g} s"
+            self._suppressed.note(member.item, why, self._when.now_ms)
         self._state.drop(group)
         self._state.regroup = True
 

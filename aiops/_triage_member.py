@@ -33,6 +33,14 @@ class Member:
     quiet_at: int | None = None
 
     @property
+    def item(self) -> Anomaly | Event:
+        """What it is."""
+        if self.anomaly is not None:
+            return self.anomaly
+        assert self.alert is not None
+        return self.alert
+
+    @property
     def is_active(self) -> bool:
         """Tell whether it goes on."""
         return self.end_ms is None

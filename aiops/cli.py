@@ -78,12 +78,22 @@ def replay(
         Path | None, typer.Option("--config", "-c", help="Settings for packs, graph and budgets.")
     ] = None,
     save: Annotated[Path | None, typer.Option(help="Also write what was read as a replay file.")] = None,
+    alerts_only: Annotated[bool, typer.Option("--alerts-only", help="Group alerts, detect nothing: seconds.")] = False,
     output: Format = "text",
 ) -> None:
     """Put history through the whole pipeline and print which incidents would have been told."""
     from aiops.commands.history import run_replay
 
-    run_replay(prometheus=prometheus, start=start, end=end, file=file, settings_file=config, save=save, output=output)
+    run_replay(
+        prometheus=prometheus,
+        start=start,
+        end=end,
+        file=file,
+        settings_file=config,
+        save=save,
+        only_alerts=alerts_only,
+        output=output,
+    )
 
 
 @app.command()
@@ -180,3 +190,69 @@ def verdicts(
         undo_verdict(undo, who=who, url=url, token_file=token_file)
     else:
         list_verdicts(store, incident=incident, output=output)
+
+
+@app.command()
+def postmortem(
+    incident: Annotated[str, typer.Argument(help="Id of the incident, or the beginning of it.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    store: StorePlace = "aiops.sqlite",
+) -> None:
+    """Write what is known of an incident as a Markdown page."""
+    from aiops.commands.reports import write_postmortem
+
+    write_postmortem(incident, store, output)
+
+
+@app.command("noise-report")
+def noise_report(
+    days: Annotated[float, typer.Option(help="How many days back.")] = 7.0,
+    output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    store: StorePlace = "aiops.sqlite",
+) -> None:
+    """Write what the last days cost people: pages, how many were worth it, what was held back."""
+    from aiops.commands.reports import write_noise_report
+
+    write_noise_report(days, store, output)
+
+
+@app.command("dead-letters")
+def dead_letters(
+    *,
+    replay: Annotated[bool, typer.Option("--replay", help="Have a running service try them again.")] = False,
+    key: Annotated[list[str] | None, typer.Option(help="With --replay: only these.")] = None,
+    store: StorePlace = "aiops.sqlite",
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+    output: Format = "text",
+) -> None:
+    """List notifications that were given up, or try them again."""
+    from aiops.commands.delivery import list_dead_letters, replay_dead_letters
+
+    if replay:
+        replay_dead_letters(key or [], url=url, token_file=token_file)
+    else:
+        list_dead_letters(store, output=output)
+
+
+@app.command()
+def suppressed(
+    *,
+    since: Annotated[str, typer.Option(help="RFC 3339, or like 7d for seven days ago.")] = "1d",
+    incident: Annotated[str, typer.Option(help="Only what is listed in this incident.")] = "",
+    store: StorePlace = "aiops.sqlite",
+    output: Format = "text",
+) -> None:
+    """List what nobody was told of by itself, and why."""
+    from aiops.commands.delivery import list_suppressed
+    from aiops.commands.history import time_ms
+
+    list_suppressed(store, since_ms=time_ms(since, "--since"), incident=incident, output=output)
+
+
+@app.command()
+def doctor(config: ConfigFile = Path("aiops.yaml"), output: Format = "text") -> None:
+    """Look at everything the service needs, and say what to do about what is wrong."""
+    from aiops.commands.doctor import require_well
+
+    require_well(config, output=output)

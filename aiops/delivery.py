@@ -16,7 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aiops.errors import NotYet, Reject, Retry, StoreError
+from aiops.errors import AiopsError, NotYet, Reject, Retry, StoreError
+from aiops.model import Notification
 from aiops.notifiers import Notifier, Receipt
 from aiops.stores import Outgoing, Store
 
@@ -68,6 +69,8 @@ class Delivery:
             {(name, outcome): 0 for name in notifiers for outcome in ("sent", "left out", "retried", "dead")}
         )
         self.last_errors: dict[str, str] = {}
+        self.failing: dict[str, tuple[int, str]] = {}
+        """Receivers that do not take what they are sent: since when, unix ms, and why."""
         self._store = store
         self._notifiers = dict(notifiers)
         self._clock = clock
@@ -104,6 +107,20 @@ class Delivery:
     def _longest_hold_ms(self) -> int:
         """A hold that ends later was set by a clock that was wrong."""
         return round(self._rules.asked_s * 1000)
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Names of everybody who is told."""
+        return tuple(self._notifiers)
+
+    async def send_directly(self, note: Notification) -> bool:
+        """Send once, past the outbox, for when the store does not work; True if the receiver took it."""
+        try:
+            await self._send(self._notifiers.get(note.receiver), Outgoing(note))
+        except AiopsError as error:
+            log.warning("not sent directly receiver=%s reason=%s", note.receiver, error)
+            return False
+        return True
 
     async def close(self) -> None:
         """Stop the lanes and let go of the notifiers. What was under way stays in the outbox."""
@@ -153,6 +170,7 @@ class Delivery:
         else:
             await asyncio.to_thread(store.done, note.key)
             self.last_errors.pop(note.receiver, None)
+            self.failing.pop(note.receiver, None)
             outcome = "left out" if receipt.left_out else "sent"
             self.counts[note.receiver, outcome] += 1
             why = f" because={receipt.left_out}" if receipt.left_out else ""
@@ -175,7 +193,8 @@ class Delivery:
 
     async def _retry(self, row: Outgoing, error: Retry, now_ms: int) -> None:
         note = row.notification
-        if now_ms - note.created_ms >= self._rules.give_up_s * 1000:
+        self.failing[note.receiver] = (self.failing.get(note.receiver, (now_ms, ""))[0], error.reason)
+        if now_ms - max(note.created_ms, row.since_ms) >= self._rules.give_up_s * 1000:
             await self._bury(row, f"given up after {row.attempts + 1} attempts: {error.reason}")
             return
         asked_s = min(error.after_s, self._rules.asked_s)

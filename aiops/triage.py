@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import replace
 
 from aiops import _triage_life as life
+from aiops._suppressed import CAME_BACK, LATE, REPEATED, SuppressedItems
 from aiops._triage_gather import Gather
 from aiops._triage_group import Group
 from aiops._triage_link import Linker
@@ -26,7 +27,7 @@ from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly,
 from aiops._triage_settings import TriageSettings
 from aiops._triage_state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
 from aiops._triage_words import Moment, Rank, Ranked, Send, Tick
-from aiops.model import Anomaly, Event, Incident
+from aiops.model import Anomaly, Event, Incident, Suppressed
 from aiops.policy import Quiet
 from rca import ServiceGraph
 
@@ -56,6 +57,7 @@ class Triage:
         self._saved_graph = SavedGraph()
         self._linker = Linker(self.settings, self._graph)
         self._state = State()
+        self._suppressed = SuppressedItems()
 
     @property
     def graph(self) -> ServiceGraph:
@@ -106,6 +108,12 @@ class Triage:
         groups = [self._state.groups[k] for k in keys if k in self._state.groups]
         return [g.incident() for g in groups if g.opened_ms is not None]
 
+    def suppressed(self) -> list[Suppressed]:
+        """What nobody was told of by itself since the last call, and why: what a store has to save."""
+        found = self._suppressed.take()
+        self.counts["suppressed items over the limit"] = self._suppressed.dropped
+        return found
+
     def due_ms(self) -> int | None:
         """When a tick will have something to do if nothing else is fed; None = not at all."""
         state = self._state
@@ -144,14 +152,20 @@ class Triage:
         if known := state.loose.pop(anomaly.id, None):
             member = with_anomaly(known, anomaly, when.at, when.now_ms, quiet)
         elif state.is_late(anomaly.id, anomaly.updated_ms):
-            self.counts["late"] += 1
+            self._late(anomaly, when)
             return
         else:
             member = from_anomaly(anomaly, when.now_ms, when.at, quiet)
         self._enter(member, when, muted)
 
+    def _late(self, item: Anomaly | Event, when: Moment) -> None:
+        self.counts["late"] += 1
+        self._suppressed.note(item, LATE, when.now_ms)
+
     def _enter(self, member: Member, when: Moment, muted: str) -> None:
         state = self._state
+        if member.quiet:
+            self._suppressed.note(member.item, member.quiet, when.now_ms)
         if member.pages:
             state.begin(member, when, muted)
         elif len(state.loose) >= MAX_LOOSE:
@@ -169,7 +183,7 @@ class Triage:
         elif known := state.loose.get(alert.id):
             self._hear_quiet(known, alert, when)
         elif state.is_late(alert.id, alert.time_ms):
-            self.counts["late"] += 1
+            self._late(alert, when)
         elif alert.status == "resolved":
             # Its firing may still come, late; it must not open an incident then.
             state.past[alert.id] = (alert.time_ms, when.at)
@@ -231,12 +245,14 @@ class Triage:
             end_ms = alert.time_ms if alert.time_ms > known.start_ms else when.now_ms
             return with_end(known, min(end_ms, when.now_ms)) if known.is_active else known
         if known.is_active:
+            self._suppressed.note(alert, REPEATED, when.now_ms, group.id)
             return replace(known, heard_ms=when.at)
         if alert.time_ms <= known.version_ms:
-            self.counts["late"] += 1
+            self._late(alert, when)
             return known
         if known.pages:
             group.flap(when.at)
+            self._suppressed.note(alert, CAME_BACK, when.now_ms, group.id)
         return replace(known, alert=alert, end_ms=None, heard_ms=when.at, comebacks=known.comebacks + 1)
 
     # -- deciding
@@ -256,7 +272,7 @@ class Triage:
             state.aged_at = when.at
             self._age(when)
         self._wake(when)
-        gather = Gather(state, self._linker, self.settings, self.counts, when)
+        gather = Gather(state, self._linker, self.settings, when, counts=self.counts, suppressed=self._suppressed)
         if state.regroup or any(g.patient_at is not None and g.patient_at <= when.at for g in state.groups.values()):
             gather.regroup()
         actions: list[Rank | Send] = [*gather.mature()]

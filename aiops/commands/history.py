@@ -26,6 +26,8 @@ from aiops.pipeline import ROWS, Pipeline, Shard
 from aiops.runners.replay import Replay, Replayed
 from aiops.series import SeriesTable
 from aiops.sources import Batch
+from aiops.sources._prometheus_alerts import past_alerts
+from aiops.sources._prometheus_answer import Window
 from aiops.sources.prometheus import PrometheusSource
 from aiops.sources.replay_file import ReplayFile, saved_to
 from aiops.telemetry import setup_logging
@@ -54,6 +56,7 @@ def run_replay(
     file: Path | None,
     settings_file: Path | None,
     save: Path | None,
+    only_alerts: bool = False,
     output: Literal["text", "json"],
 ) -> None:
     """Replay a period of a Prometheus, or a file, and print what would have been told.
@@ -73,7 +76,7 @@ def run_replay(
     else:
         period = _period(start, end)
         one = _wanted(settings, prometheus)
-        result = asyncio.run(_of_prometheus(one, period, settings, base, save=save))
+        result = asyncio.run(_of_prometheus(one, period, settings, base, save=save, only_alerts=only_alerts))
     if output == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(as_dict(result))).decode() + "\n")
     else:
@@ -88,6 +91,7 @@ def as_dict(result: Replayed) -> dict[str, object]:
         "samples": result.samples,
         "cpu_seconds": round(result.cpu_s, 3),
         "pages": result.pages(),
+        "held_back": dict(result.suppressed),
         "incidents": [incident_dict(i) for i in result.incidents.values()],
     }
 
@@ -109,6 +113,10 @@ def print_result(result: Replayed) -> None:
         f"{plain(result.samples)} samples in {result.cpu_s:.1f} s of our own time",
         soft_wrap=True,
     )
+    if result.suppressed:
+        console.print("Held back:", soft_wrap=True)
+    for reason, count in result.suppressed.most_common():
+        console.print(f"{count:6d}  {reason}", soft_wrap=True, markup=False)
 
 
 async def _of_file(path: Path, settings: config.Settings, base: Path) -> Replayed:
@@ -132,16 +140,20 @@ async def _with_measured_calls(source: ReplayFile, pipeline: Pipeline, known: Se
 
 
 async def _of_prometheus(
-    one: config.PrometheusSettings, period: Period, settings: config.Settings, base: Path, *, save: Path | None
+    one: config.PrometheusSettings,
+    period: Period,
+    settings: config.Settings,
+    base: Path,
+    *,
+    save: Path | None,
+    only_alerts: bool,
 ) -> Replayed:
     packs = app.all_packs(settings)
     client = app.prometheus_client(one, base)
     try:
-        recipes = await app.matching_recipes(one, client, packs)
-        if not recipes:
-            raise InputError(f"no signal pack matches the metrics of {one.url}; `aiops init` says what there is")
+        recipes = () if only_alerts else await app.matching_recipes(one, client, packs)
         table = SeriesTable(settings.limits.max_series)
-        source = app.prometheus_source(one, client, recipes, table)
+        source = app.prometheus_source(one, client, recipes, table) if recipes else AlertsAlone(one, table)
         shard = Shard(source, app.detection_rules(settings), History(2 * ROWS))
         pipeline = Pipeline(
             [shard], Triage(app.triage_settings(settings, ("replay",))), app.maintenance_windows(settings)
@@ -149,7 +161,13 @@ async def _of_prometheus(
         graphs = metrics_graphs(source.name, client, [edge for pack in packs.values() for edge in pack.edges])
         fixed = [FileGraph(base / settings.graph.file)] if settings.graph.file else []
         pipeline.triage.graph = await GraphKeeper([*fixed, *graphs]).refresh(period.end_ms)
-        alerts = await source.alerts(period.start_ms, period.end_ms)
+        window = Window.aligned(period.start_ms, period.end_ms, one.step_s)
+        alerts = await past_alerts(client.ranges, window)
+        if not recipes and not alerts and not only_alerts:
+            raise InputError(
+                f"{one.url} has no alerts in this period and no metrics that a signal pack matches; "
+                "`aiops init` says what there is"
+            )
         batches = _batches(source, period, one.history_days)
         if save is not None:
             batches = saved_to(save, batches, table, name=source.name, step_s=source.step_s, events=alerts)
@@ -171,8 +189,23 @@ async def _run(
         return await Replay(pipeline, default_ranker().rank, alerts).run(shard, watched())
 
 
-async def _batches(source: PrometheusSource, period: Period, history_days: float) -> AsyncIterator[Batch]:
+class AlertsAlone:
+    """A Prometheus of which only the alerts are read: there are no samples, and time passes all the same."""
+
+    def __init__(self, one: config.PrometheusSettings, table: SeriesTable) -> None:
+        self.name, self.step_s, self.table = config.source_name(one), one.step_s, table
+
+    async def read(self, after: int | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the contract's argument
+        """Nothing."""
+        for batch in list[Batch]():
+            yield batch
+
+
+async def _batches(source: PrometheusSource | AlertsAlone, period: Period, history_days: float) -> AsyncIterator[Batch]:
     """What came before the period, to learn from, then the period."""
+    if isinstance(source, AlertsAlone):
+        yield Batch(period.end_ms)
+        return
     before_ms = period.start_ms - int(history_days * 86_400_000)
     if before_ms < period.start_ms:
         async for batch in source.read_range(before_ms, period.start_ms - 1):
@@ -195,13 +228,20 @@ def _period(start: str, end: str) -> Period:
     if not start:
         raise InputError("--start is missing: RFC 3339 like 2026-03-01T00:00:00Z, or like 7d for seven days ago")
     now_ms = int(time.time() * 1000)
-    period = Period(_time_ms(start, "--start", now_ms), _time_ms(end, "--end", now_ms) if end else now_ms)
+    period = Period(time_ms(start, "--start", now_ms), time_ms(end, "--end", now_ms) if end else now_ms)
     if period.start_ms >= period.end_ms:
         raise InputError(f"--start must be before --end, got {moment(period.start_ms)} and {moment(period.end_ms)}")
     return period
 
 
-def _time_ms(text: str, option: str, now_ms: int) -> int:
+def time_ms(text: str, option: str, now_ms: int | None = None) -> int:
+    """A moment as people write it, unix ms: RFC 3339, or how long before now.
+
+    Raises
+    ------
+    InputError : it is neither; names the option
+    """
+    now_ms = int(time.time() * 1000) if now_ms is None else now_ms
     try:
         if ago := _AGO.fullmatch(text.removesuffix(" ago").strip()):
             return now_ms - int(float(ago[1]) * _SECONDS[ago[2]] * 1000)

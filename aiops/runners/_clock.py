@@ -44,6 +44,10 @@ class EventClock:
         """Unix milliseconds of the wall clock."""
         return int(self._wall() * 1000)
 
+    def steady_s(self) -> float:
+        """Seconds of the clock that nobody sets."""
+        return self._steady()
+
     def now_ms(self) -> int:
         """Unix milliseconds of the data's clock."""
         if self._anchor_ms is None:

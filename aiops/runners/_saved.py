@@ -99,13 +99,14 @@ class Saver:
         positions = {s.name: s.told_ms for s in pipeline.shards if self._positions.get(s.name, s.told_ms) < s.told_ms}
         positions |= {s.name: s.told_ms for s in pipeline.shards if s.name not in self._positions and s.told_ms > 0}
         snapshots = self._snapshots(pipeline, every=last or self._snapshot_due())
-        cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases)
+        suppressed = pipeline.triage.suppressed()
+        cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases, suppressed)
         self._consumed, self._cases = [], {}
         self._states |= states
         self._positions |= positions
         return (
             cycle
-            if any((incidents, notifications, positions, states, cycle.consumed, snapshots, cycle.cases))
+            if any((incidents, notifications, positions, states, cycle.consumed, snapshots, cycle.cases, suppressed))
             else None
         )
 

@@ -25,6 +25,7 @@ from aiops.runners._ranking import RankFunction, RankingTasks
 from aiops.runners._report import Reporter
 from aiops.runners._saved import Saver
 from aiops.runners._tasks import cancelled, until
+from aiops.runners._watching import Watching
 from aiops.sources import Batch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
@@ -102,8 +103,15 @@ class Embedded:
         self._new_graph: ServiceGraph | None = None
         self._history_ms: int | None = None
         self._graph_read = asyncio.Event()
+        self._watching = Watching(saver.store, delivery, health, telemetry, self._outbox_filled)
         self._reporter = Reporter(
-            pipeline, delivery, saver.store, telemetry=telemetry, health=health, wall_ms=clock.wall_ms
+            pipeline,
+            delivery,
+            saver.store,
+            telemetry=telemetry,
+            health=health,
+            wall_ms=clock.wall_ms,
+            steady=clock.steady_s,
         )
 
     async def run(self, stop: asyncio.Event, *besides: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -124,7 +132,9 @@ class Embedded:
             if incident.opened_ms is not None:
                 self._telemetry.incident(incident)
         tasks = [asyncio.create_task(self._read(shard), name=shard.name) for shard in self.pipeline.shards]
-        tasks += [asyncio.create_task(part()) for part in (self._refresh_graph, self._deliver, self._report)]
+        tasks += [
+            asyncio.create_task(part()) for part in (self._refresh_graph, self._deliver, self._report, self._watch)
+        ]
         beside = [asyncio.create_task(part()) for part in besides]
         cycles = asyncio.create_task(self._cycles(stop))
         try:
@@ -193,6 +203,13 @@ class Embedded:
                 self._failed("store", error)
             await asyncio.sleep(self._pace.report_s)
 
+    async def _watch(self) -> None:
+        """Tell people of what keeps us from watching; by itself, so that a slow receiver does not stop the reports."""
+        intervals_s = {shard.name: shard.source.step_s for shard in self.pipeline.shards}
+        while True:
+            await asyncio.sleep(self._pace.report_s)
+            await self._watching.look(self.clock.wall_ms(), intervals_s)
+
     async def _cycles(self, stop: asyncio.Event) -> None:
         # Alerts that wait in the inbox of a first start must not be grouped before it is known who calls whom.
         with suppress(TimeoutError):
@@ -204,7 +221,9 @@ class Embedded:
                 async with asyncio.timeout(self._pace.tick_s):
                     item = await self._queue.get()
             started = perf_counter()
+            self._reporter.working(now=True)
             outcome = await self._cycle(item)
+            self._reporter.working(now=False)
             await self._save(outcome, stop)
             self._telemetry.cycle(perf_counter() - started)
 
@@ -232,7 +251,7 @@ class Embedded:
 
     def _arrived(self, item: _Arrived, act: Act) -> None:
         found = item.shard.feed(item.batch)
-        self._reporter.heard(item.shard)
+        self._reporter.heard(item.shard, item.batch)
         self._telemetry.batch(item.shard.name, item.batch, found)
         if item.batch.history:
             # Alerts that come meanwhile are of now: they must not be dated back, nor days pass for them.

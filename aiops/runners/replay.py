@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from time import process_time
@@ -28,6 +29,8 @@ class Replayed:
     first_ms: int | None = None
     last_ms: int | None = None
     cpu_s: float = 0.0
+    suppressed: Counter[str] = field(default_factory=Counter)
+    """Items nobody was told of by themselves, by the reason."""
 
     def pages(self) -> int:
         """Incidents somebody would have been told of."""
@@ -83,6 +86,8 @@ class Replay:
         self.pipeline.take([*found, *due], until_ms, self._act, after_ms=self._passed_ms)
         self._passed_ms = until_ms
         self.result.incidents |= {i.id: i for i in self.pipeline.triage.changed()}
+        for one in self.pipeline.triage.suppressed():
+            self.result.suppressed[one.reason] += one.count
 
     def _act(self, action: Rank | Send, now_ms: int) -> None:
         if isinstance(action, Send):

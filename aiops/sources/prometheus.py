@@ -21,7 +21,7 @@ from aiops.model import Block, Event
 from aiops.packs import Recipe
 from aiops.series import SeriesTable
 from aiops.sources._base import Batch
-from aiops.sources._prometheus_alerts import QUERY, Firing
+from aiops.sources._prometheus_alerts import past_alerts
 from aiops.sources._prometheus_answer import Window
 from aiops.sources._prometheus_client import PrometheusClient, Sample
 from aiops.sources._prometheus_columns import Columns
@@ -42,9 +42,6 @@ GIVEN_UP_STEPS = 3
 
 BEHIND_ROWS = 20
 """Rows behind beyond the lateness from which the gap is read like history, in chunks. Chosen."""
-
-ALERT_ROWS = 2000
-"""Steps of past alerts read at a time, for bounded memory. Chosen."""
 
 
 class PrometheusSource:
@@ -129,13 +126,7 @@ class PrometheusSource:
 
         An alert still firing at the end has no end; alerts shorter than a step may be overlooked. Raises `SourceError`.
         """
-        firing, events = Firing(), list[Event]()
-        for part in Window.aligned(start_ms, end_ms, self.step_s).split(ALERT_ROWS):
-            (found,) = await self.client.ranges.read([QUERY], part.start_ms, part.end_ms, self.step_s)
-            if isinstance(found, SourceError):
-                raise found
-            events += firing.events(found)
-        return events
+        return await past_alerts(self.client.ranges, Window.aligned(start_ms, end_ms, self.step_s))
 
     # -- inside
 

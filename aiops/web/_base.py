@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aiops._accepted import Accepted
-from aiops.model import Event, Incident, Status
+from aiops.model import Event, Incident, Status, Suppressed
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written
+from aiops.stores import Outgoing
 from aiops.verdicts import VerdictBook
 from rca import ServiceGraph
 
@@ -76,6 +77,26 @@ class Backend(Protocol):
 
     def ready(self) -> list[str]:
         """Why the service is not ready; empty = it is."""
+        ...
+
+    def suppressed(self, since_ms: int, incident_id: str, limit: int) -> list[Suppressed]:
+        """What nobody was told of by itself, and why, latest first; "" = of all incidents."""
+        ...
+
+    def outgoing(self, incident_id: str) -> list[Outgoing]:
+        """What was and is to be sent of an incident, in order."""
+        ...
+
+    def dead_letters(self, limit: int) -> list[Outgoing]:
+        """Notifications that were given up, latest first."""
+        ...
+
+    def put_back(self, keys: list[str]) -> int:
+        """Have these dead letters tried again, all if there are none; how many there were."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at although the service is ready."""
         ...
 
     def metrics(self) -> bytes:

@@ -118,10 +118,9 @@ class Api:
 
     async def ready(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Whether the service does its work, and if not, why."""
-        reasons = self.backend.ready()
-        if not reasons:
-            return PlainTextResponse("ready\n")
-        return PlainTextResponse("".join(f"{reason}\n" for reason in ("not ready", *reasons)), 503)
+        reasons, warnings = self.backend.ready(), [f"warning: {line}" for line in self.backend.warnings()]
+        lines = ("not ready" if reasons else "ready", *reasons, *warnings)
+        return PlainTextResponse("".join(f"{line}\n" for line in lines), 503 if reasons else 200)
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Own metrics and anomaly scores."""

@@ -17,6 +17,7 @@ from aiops.errors import AiopsError, InputError, NotFound, NotPermitted, TooLarg
 from aiops.telemetry import Telemetry
 from aiops.web._base import Backend, WebSettings
 from aiops.web.api import Api
+from aiops.web.delivery_api import DeliveryApi
 from aiops.web.guard import Guard, problem
 from aiops.web.intake import Intake
 from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
@@ -55,6 +56,7 @@ def build_app(
             *receivers.routes(),
             *Api(backend).routes(),
             *VerdictApi(backend, intake).routes(),
+            *DeliveryApi(backend, intake).routes(),
             *VerdictPages(pages, intake).routes(),
             *pages.routes(),
         ],

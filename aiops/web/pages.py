@@ -6,8 +6,10 @@ and the content policy allows nothing but the one style sheet, known by its hash
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +29,7 @@ from aiops.web.api import DEFAULT_LIMIT
 from aiops.web.timeline import timeline
 
 SUSPECTS_FOR_PEOPLE = 3
+SUPPRESSED_FOR_PEOPLE = 300
 MEMBERS_FOR_PEOPLE = 50
 """Deviations and moments on one page; chosen, nobody reads more and a phone must load it."""
 
@@ -43,7 +46,11 @@ class Pages:
 
     def routes(self) -> list[Route]:
         """All pages."""
-        return [Route("/", self.overview), Route("/incidents/{id}", self.detail)]
+        return [
+            Route("/", self.overview),
+            Route("/suppressed", self.suppressed_list),
+            Route("/incidents/{id}", self.detail),
+        ]
 
     @cached_property
     def style(self) -> str:
@@ -80,10 +87,20 @@ class Pages:
             "overview.html",
             live=[(i, _lasting(i, now_ms)) for i in sorted(live, key=lambda i: _LIVE.index(i.status))],
             over=[(i, _lasting(i, now_ms)) for i in found if i.status not in _LIVE],
-            reasons=self.backend.ready(),
+            reasons=[*self.backend.ready(), *self.backend.warnings()],
             services=len(self.backend.graph()),
             limit=DEFAULT_LIMIT,
             refresh_s=self.refresh_s,
+        )
+
+    async def suppressed_list(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
+        """What nobody was told of by itself, and why."""
+        found = await asyncio.to_thread(self.backend.suppressed, 0, "", SUPPRESSED_FOR_PEOPLE)
+        reasons = Counter[str]()
+        for one in found:
+            reasons[one.reason] += one.count
+        return self.page(
+            "suppressed.html", found=found, reasons=reasons.most_common(), most=SUPPRESSED_FOR_PEOPLE, refresh_s=0
         )
 
     async def detail(self, request: Request) -> Response:
@@ -98,6 +115,7 @@ class Pages:
             suspects=incident.ranking.suspects[:SUSPECTS_FOR_PEOPLE],
             timeline=timeline(incident),
             given=self.backend.book.of_incident(incident.id),
+            messages=self.backend.outgoing(incident.id),
             members=MEMBERS_FOR_PEOPLE,
             refresh_s=self.refresh_s if incident.status in _LIVE else 0,
         )

@@ -162,7 +162,7 @@ def test_a_server_without_known_metrics_is_an_input_error(aiops, prometheus):
     server = prometheus("global: {scrape_interval: 1h}\n")
     result = aiops("replay", "--prometheus", server.url, "--start", "1h")
     assert isinstance(result.exception, InputError)
-    assert "no signal pack matches" in str(result.exception)
+    assert "no alerts in this period and no metrics that a signal pack matches" in str(result.exception)
 
 
 def test_a_server_that_is_not_there_is_an_error_of_ours(aiops):

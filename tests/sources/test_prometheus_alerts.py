@@ -4,7 +4,7 @@ import random
 import pytest
 
 from aiops.errors import Unavailable
-from aiops.sources import prometheus
+from aiops.sources import _prometheus_alerts
 from tests.sources._fake_prometheus import FakePrometheus, Trouble, serve
 from tests.sources._prometheus_world import NEWEST_MS, STEP_MS, World
 
@@ -75,7 +75,7 @@ def test_events_of_all_alerts_come_in_time_order(world):
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 100])
 def test_reading_in_pieces_changes_nothing(world, monkeypatch, piece):
-    monkeypatch.setattr(prometheus, "ALERT_ROWS", piece)
+    monkeypatch.setattr(_prometheus_alerts, "ALERT_ROWS", piece)
     rng = random.Random(piece)
     rows = [sorted(rng.sample(range(40), 20)) for _ in range(3)]
     world.fake.series[QUERY] = [(labels(f"A{k}"), at_rows(*r)) for k, r in enumerate(rows)]

@@ -11,9 +11,10 @@ import httpx
 import pytest
 
 from aiops._accepted import Accepted
-from aiops.model import Anomaly, Event, Incident, SeriesKey, Status
+from aiops.model import Anomaly, Event, Incident, SeriesKey, Status, Suppressed
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written, version_of
+from aiops.stores import Outgoing
 from aiops.telemetry import Telemetry
 from aiops.verdicts import VerdictBook
 from aiops.web._base import WebSettings
@@ -153,6 +154,10 @@ class FakeBackend:
     known: list[Incident] = field(default_factory=lambda: [INCIDENT])
     asked: list[tuple[Status | None, str, int, int]] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
+    concerns: list[str] = field(default_factory=list)
+    held_back: list[Suppressed] = field(default_factory=list)
+    sent: list[Outgoing] = field(default_factory=list)
+    replayed: list[list[str]] = field(default_factory=list)
     book: VerdictBook = field(default_factory=lambda: book_over(INCIDENT))
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
@@ -190,6 +195,23 @@ class FakeBackend:
 
     def ready(self) -> list[str]:
         return self.reasons
+
+    def suppressed(self, since_ms: int, incident_id: str, limit: int) -> list[Suppressed]:
+        found = [s for s in self.held_back if s.last_ms >= since_ms and incident_id in ("", s.incident_id)]
+        return found[:limit]
+
+    def outgoing(self, incident_id: str) -> list[Outgoing]:
+        return [row for row in self.sent if row.notification.incident.id == incident_id]
+
+    def dead_letters(self, limit: int) -> list[Outgoing]:
+        return [row for row in self.sent if row.state == "dead"][:limit]
+
+    def put_back(self, keys: list[str]) -> int:
+        self.replayed.append(keys)
+        return len(keys) or 7
+
+    def warnings(self) -> list[str]:
+        return self.concerns
 
     def metrics(self) -> bytes:
         return b"aiops_build_info 1\n"

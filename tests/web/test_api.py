@@ -103,6 +103,13 @@ def test_readiness_gives_its_reasons(client: Any, backend: Any) -> None:
     assert (answer.status_code, answer.text) == (503, "not ready\nstore: disk is full\nprometheus: starting\n")
 
 
+def test_a_warning_is_said_and_does_not_make_the_service_unready(client: Any, backend: Any) -> None:
+    backend.concerns = ["service cart: no samples"]
+    answer = get(client(), "/-/ready")
+    assert (answer.status_code, answer.text) == (200, "ready\nwarning: service cart: no samples\n")
+    assert "service cart: no samples" in get(client(), "/").text
+
+
 def test_metrics_have_the_type_prometheus_asks_for(client: Any) -> None:
     answer = get(client(), "/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
