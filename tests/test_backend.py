@@ -96,7 +96,7 @@ def test_a_body_over_the_limit_of_the_settings_is_refused(backend):
 def test_events_are_on_the_disk_when_their_sender_is_answered_and_the_cycle_is_woken(backend, store):
     backend.health.bad("store", "disk was full")
     asyncio.run(backend.events([alert("a1"), alert("a2")]))
-    another = open_sqlite(store.path, read_only=True)
+    another = open_sqlite(store.database.path, read_only=True)
     assert [one.event.id for one in another.inbox()] == ["a1", "a2"]
     another.close()
     assert backend.wake.times == 1
