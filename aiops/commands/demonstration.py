@@ -17,7 +17,7 @@ from aiops import config
 from aiops._kernel_cache import are_compiled
 from aiops.app import Service, build
 from aiops.commands._progress import progress_bar
-from aiops.commands.service import until_signal
+from aiops.commands.service import loop_factory, until_signal
 from aiops.demo.feed import Progress, feed
 from aiops.demo.settings import demo_settings_text
 from aiops.demo.story import Story, story
@@ -48,8 +48,8 @@ def run_demo(
     """
     setup_logging("warning")
     demo = _Demo(once=once, quiet=output == "json", patience_s=patience_s, history_days=history_days)
-    with TemporaryDirectory(prefix="aiops-demo-") as folder:
-        asyncio.run(demo.run(Path(folder), port, seed))
+    with TemporaryDirectory(prefix="aiops-demo-") as folder, asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(demo.run(Path(folder), port, seed))
 
 
 @dataclass(slots=True)

@@ -5,8 +5,11 @@ one step to one raw series can be summed up once, in a *cell*, and a window is a
 how many there were and how much a counter grew (a fall is a reset, the growth is then the new value). That is all
 `rate()` asks for, so nothing is approximated and a sample is touched once, however many windows it lies in.
 
-Cells are float64 (s, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. A cell
-of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter.
+Cells are float64 (p, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. A cell
+of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter. Rows are used
+again without being moved: `places` says which row of the array is the s-th step.
+
+Fields of cells are read one by one: an array for the cell itself would cost more than what is done with it.
 """
 
 from __future__ import annotations
@@ -26,35 +29,50 @@ SUM, MAX, MIN, AVG = range(4)
 
 
 @njit(cache=True, error_model="numpy")
-def scatter(cells: F64, rows: I64, raws: I32, times: I64, values: F64) -> Any:
+def scatter(  # noqa: PLR0917 - kernels take numbers by position
+    cells: F64, places: I64, first_tick_ms: int, step_ms: int, raws: I32, times: I64, values: F64
+) -> Any:
     """Sum samples up in their cells; how many were repetitions, or -1 if a sample came before an earlier one.
 
     The first of two samples with the same time counts. After -1 the cells are spoilt: empty them and come again with
     samples sorted by time.
+
+    Parameters
+    ----------
+    places : rows of the ticks that close, the first tick's first
+    raws, times, values : (k,), each of one of these ticks
     """
     repeated = 0
-    for i in range(len(rows)):
-        cell = cells[rows[i], raws[i]]
-        time, value = float(times[i]), values[i]
-        if cell[LEVEL_MS] != 0 and time <= cell[LEVEL_MS]:
-            if time < cell[LEVEL_MS]:
+    begin_ms = end_ms = first_tick_ms - step_ms
+    p = places[0]
+    for i in range(len(raws)):
+        r, value = raws[i], values[i]
+        if times[i] <= begin_ms or times[i] > end_ms:
+            step = (times[i] - 1 - (first_tick_ms - step_ms)) // step_ms
+            p = places[step]
+            begin_ms = first_tick_ms + (step - 1) * step_ms
+            end_ms = begin_ms + step_ms
+        time = float(times[i])
+        if time <= cells[p, r, LEVEL_MS]:
+            if time < cells[p, r, LEVEL_MS]:
                 return -1
             repeated += 1
             continue
-        cell[LEVEL_MS], cell[LEVEL] = time, value
+        cells[p, r, LEVEL_MS], cells[p, r, LEVEL] = time, value
         if np.isnan(value):
             continue
-        if cell[COUNT] == 0:
-            cell[FIRST_MS], cell[FIRST] = time, value
+        if cells[p, r, COUNT] == 0:
+            cells[p, r, FIRST_MS], cells[p, r, FIRST] = time, value
         else:
-            cell[GROWTH] += value - cell[LAST] if value >= cell[LAST] else value
-        cell[LAST_MS], cell[LAST] = time, value
-        cell[COUNT] += 1
+            last = cells[p, r, LAST]
+            cells[p, r, GROWTH] += value - last if value >= last else value
+        cells[p, r, LAST_MS], cells[p, r, LAST] = time, value
+        cells[p, r, COUNT] += 1
     return repeated
 
 
 @njit(cache=True, error_model="numpy")
-def _rate(  # noqa: PLR0917 - kernels take numbers by position
+def _rate(  # noqa: PLR0917 - same
     count: float, first_ms: float, first: float, last_ms: float, growth: float, end_ms: float, window_ms: float
 ) -> Any:
     """Growth per second, stretched to the borders of the window as far as Prometheus' `extrapolatedRate` does."""
@@ -74,13 +92,13 @@ def _rate(  # noqa: PLR0917 - kernels take numbers by position
 
 @njit(cache=True, error_model="numpy")
 def rates(  # noqa: PLR0917 - same
-    cells: F64, wanted: I32, steps: int, first_tick_ms: int, step_ms: int, out: F64
+    cells: F64, places: I64, wanted: I32, steps: int, first_tick_ms: int, step_ms: int, out: F64
 ) -> None:
     """Rates per second of counters at each tick; NaN with fewer than two samples in the window.
 
     Parameters
     ----------
-    cells : (steps - 1 + t, r, 8), the first tick's own cell in row `steps - 1`
+    places : rows of the steps, the first tick's own at `steps - 1`
     wanted : columns to fill in
     steps : length of the window
     out : (t, r)
@@ -91,16 +109,17 @@ def rates(  # noqa: PLR0917 - same
         for r in wanted:
             count = first_ms = first = last_ms = last = growth = 0.0
             for s in range(k, k + steps):
-                cell = cells[s, r]
-                if cell[COUNT] == 0:
+                p = places[s]
+                if cells[p, r, COUNT] == 0:
                     continue
+                begin = cells[p, r, FIRST]
                 if count == 0:
-                    first_ms, first = cell[FIRST_MS], cell[FIRST]
+                    first_ms, first = cells[p, r, FIRST_MS], begin
                 else:
-                    growth += cell[FIRST] - last if cell[FIRST] >= last else cell[FIRST]
-                growth += cell[GROWTH]
-                count += cell[COUNT]
-                last_ms, last = cell[LAST_MS], cell[LAST]
+                    growth += begin - last if begin >= last else begin
+                growth += cells[p, r, GROWTH]
+                count += cells[p, r, COUNT]
+                last_ms, last = cells[p, r, LAST_MS], cells[p, r, LAST]
             out[k, r] = np.nan
             if count >= 2:
                 out[k, r] = _rate(count, first_ms, first, last_ms, growth, end_ms, window_ms)
@@ -108,22 +127,23 @@ def rates(  # noqa: PLR0917 - same
 
 @njit(cache=True, error_model="numpy")
 def levels(  # noqa: PLR0917 - same
-    cells: F64, wanted: I32, first_tick_ms: int, step_ms: int, lookback_ms: int, last: F64, out: F64
+    cells: F64, places: I64, wanted: I32, first_tick_ms: int, step_ms: int, lookback_ms: int, last: F64, out: F64
 ) -> None:
     """Last values within the lookback at each tick, NaN where there is none.
 
     Parameters
     ----------
-    cells : (t, r, 8), the first tick's own cell in row 0
+    places : rows of the ticks' own cells
     wanted : columns to fill in
     last : (r, 2) time and value of the last sample before and, on return, after these ticks
     out : (t, r)
     """
     for k in range(len(out)):
         since_ms = float(first_tick_ms + k * step_ms - lookback_ms)
+        p = places[k]
         for r in wanted:
-            if cells[k, r, LEVEL_MS] != 0:
-                last[r, 0], last[r, 1] = cells[k, r, LEVEL_MS], cells[k, r, LEVEL]
+            if cells[p, r, LEVEL_MS] != 0:
+                last[r, 0], last[r, 1] = cells[p, r, LEVEL_MS], cells[p, r, LEVEL]
             out[k, r] = last[r, 1] if last[r, 0] > since_ms else np.nan
 
 

@@ -29,7 +29,8 @@ class Ticks:
         self._signals = signals
         self._step_ms, self._lookback_ms = step_ms, lookback_ms
         self._steps = window_ms // step_ms
-        self._cells: F64 = np.zeros((self._steps - 1, 0, 8))
+        self._cells: F64 = np.zeros((self._steps, 0, 8))
+        self._places: I64 = np.arange(self._steps)
         self._last: F64 = np.zeros((0, 2))
 
     def at_once(self, width: int) -> int:
@@ -49,33 +50,45 @@ class Ticks:
         -------
         ids (n,), values (t, n) with NaN = missing, and how many samples were repetitions
         """
-        cells = np.zeros((self._steps - 1 + len(ticks), width, 8))
-        cells[: self._steps - 1, : self._cells.shape[1]] = self._cells
-        self._last = np.pad(self._last, ((0, width - len(self._last)), (0, 0)))
-        repeated = self._scatter(cells, int(ticks[0]), raws, times, values)
-        self._cells = cells[len(ticks) :].copy()
-        ids, signals = self._values(cells, ticks)
+        self._make_room(len(ticks), width)
+        repeated = self._scatter(int(ticks[0]), len(ticks), raws, times, values)
+        ids, signals = self._values(ticks, width)
+        self._cells[self._places[: len(ticks)]] = 0
+        self._places = np.roll(self._places, -len(ticks))
         return ids, signals, repeated
 
     def skip(self) -> None:
         """Go over a gap that is longer than the window."""
         self._cells[:] = 0
 
-    def _scatter(self, cells: F64, first_ms: int, raws: I32, times: I64, values: F64) -> int:
-        rows = (times - (first_ms - self._step_ms) - 1) // self._step_ms + (self._steps - 1)
-        repeated: int = kernels.scatter(cells, rows, raws, times, values)
+    def _make_room(self, ticks: int, width: int) -> None:
+        """Have empty rows behind those of the window, for series that are new too, and not many more."""
+        rows, columns = self._cells.shape[:2]
+        kept, needed = self._steps - 1, self._steps - 1 + ticks
+        if needed <= rows <= kept + max(ticks, self.at_once(width)) and width <= columns:
+            return
+        # A quarter more than are needed, so that a few new series do not move all.
+        cells = np.zeros((needed, columns if width <= columns else width + width // 4, 8))
+        cells[:kept, :columns] = self._cells[self._places[:kept]]
+        self._cells, self._places = cells, np.arange(needed)
+        self._last = np.pad(self._last, ((0, cells.shape[1] - len(self._last)), (0, 0)))
+
+    def _scatter(self, first_ms: int, ticks: int, raws: I32, times: I64, values: F64) -> int:
+        places = self._places[self._steps - 1 : self._steps - 1 + ticks]
+        repeated: int = kernels.scatter(self._cells, places, first_ms, self._step_ms, raws, times, values)
         if repeated < 0:
-            cells[self._steps - 1 :] = 0
+            self._cells[places] = 0
             order = np.argsort(times, kind="stable")
-            repeated = kernels.scatter(cells, rows[order], raws[order], times[order], values[order])
+            raws, times, values = raws[order], times[order], values[order]
+            repeated = kernels.scatter(self._cells, places, first_ms, self._step_ms, raws, times, values)
         return repeated
 
-    def _values(self, cells: F64, ticks: I64) -> tuple[I32, F64]:
+    def _values(self, ticks: I64, width: int) -> tuple[I32, F64]:
         counters, gauges = self._signals.wanted()
-        rates = np.empty((len(ticks), cells.shape[1]))
+        rates = np.empty((len(ticks), width))
         levels = np.empty_like(rates)
-        first_ms = int(ticks[0])
-        kernels.rates(cells, counters, self._steps, first_ms, self._step_ms, rates)
-        own = cells[self._steps - 1 :]
-        kernels.levels(own, gauges, first_ms, self._step_ms, self._lookback_ms, self._last, levels)
+        first_ms, step_ms = int(ticks[0]), self._step_ms
+        kernels.rates(self._cells, self._places, counters, self._steps, first_ms, step_ms, rates)
+        own = self._places[self._steps - 1 :]
+        kernels.levels(self._cells, own, gauges, first_ms, step_ms, self._lookback_ms, self._last, levels)
         return self._signals.values(rates, levels)

@@ -51,7 +51,8 @@ def sift(  # noqa: PLR0917 - kernels take their state by position
     A value that is no number becomes the one plain NaN: arithmetic on the stale marker, a signalling NaN, could raise a
     floating point flag.
     """
-    k = 0
+    k, infinite = 0, 0
+    oldest, newest = told[OLDEST], told[NEWEST]
     for i in range(len(numbers)):
         number, time = numbers[i], times[i]
         if number < 0:
@@ -70,15 +71,14 @@ def sift(  # noqa: PLR0917 - kernels take their state by position
         magnitude = bits[i] & _MAGNITUDE
         if magnitude < _INFINITE_BITS:
             out_values.view(np.uint64)[k] = bits[i]
-        told[INFINITE] += magnitude == _INFINITE_BITS
+        infinite += magnitude == _INFINITE_BITS
         if bits[i] == _STALE_BITS:
             ended_ms[number] = max(ended_ms[number], time)
         else:
             last_seen_ms[number] = max(last_seen_ms[number], time)
-        told[OLDEST] = min(told[OLDEST], time)
-        told[NEWEST] = max(told[NEWEST], time)
+        oldest, newest = min(oldest, time), max(newest, time)
         k += 1
-    told[TAKEN] = k
+    told[TAKEN], told[INFINITE], told[OLDEST], told[NEWEST] = k, infinite, oldest, newest
     return k
 
 

@@ -22,7 +22,8 @@ from aiops.web.guard import Guard, problem
 from aiops.web.intake import Intake
 from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
-from aiops.web.receivers import Receivers
+from aiops.web.receivers import WRITE_PATH, Receivers
+from aiops.web.shortcut import Shortcut
 from aiops.web.verdict_api import VerdictApi
 from aiops.web.verdict_pages import VerdictPages
 
@@ -51,6 +52,8 @@ def build_app(
     pages = Pages(backend, settings.refresh_s, clock)
     receivers = Receivers(backend, settings, intake, clock, metrics.told)
     guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered)
+    failed = {AiopsError: _refused, HTTPException: _no_such_route, ClientDisconnect: _gone}
+    shortcut = Middleware(Shortcut, path=WRITE_PATH, endpoint=receivers.write, failed=failed)
     return Starlette(
         routes=[
             *receivers.routes(),
@@ -60,18 +63,14 @@ def build_app(
             *VerdictPages(pages, intake).routes(),
             *pages.routes(),
         ],
-        middleware=[guard],
-        exception_handlers={
-            AiopsError: _refused,
-            HTTPException: _no_such_route,
-            ClientDisconnect: _gone,
-        },
+        middleware=[guard, shortcut],
+        exception_handlers=failed,
     )
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     """Turn one of our errors into an answer the sender acts rightly on."""
-    status = _status(error, is_write=request.url.path == "/api/v1/write")
+    status = _status(error, is_write=request.url.path == WRITE_PATH)
     log.warning("request refused path=%s status=%d reason=%s", request.url.path, status, str(error)[:200])
     headers = {"retry-after": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     if request.url.path == OTLP_PATH:

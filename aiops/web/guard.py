@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 import msgspec
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,7 +39,9 @@ class Guard:
     def __init__(self, app: ASGIApp, *, token: Secret, policy: str, counted: Counted) -> None:
         self.app = app
         self._token = token
-        self._headers = _HEADERS | {"content-security-policy": policy}
+        headers = _HEADERS | {"content-security-policy": policy}
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._names = {name for name, _ in self._headers}
         self._counted = counted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +55,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message).update(self._headers)
+                others = [pair for pair in message.get("headers", ()) if pair[0] not in self._names]
+                message["headers"] = others + self._headers
             await send(message)
 
         inner = self._refusal(scope) or self.app

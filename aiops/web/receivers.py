@@ -25,6 +25,8 @@ from aiops.web.otlp import OTLP_PATH, otlp_is_json, otlp_success
 
 log = logging.getLogger(__name__)
 
+WRITE_PATH = "/api/v1/write"
+
 Told = Callable[[Literal["alertmanager", "grafana", "events"], Received], None]
 """Told what came in by which route, for the metrics."""
 
@@ -42,7 +44,7 @@ class Receivers:
     def routes(self) -> list[Route]:
         """All routes that take a body."""
         return [
-            Route("/api/v1/write", self.write, methods=["POST"]),
+            Route(WRITE_PATH, self.write, methods=["POST"]),
             Route(OTLP_PATH, self.otlp_metrics, methods=["POST"]),
             Route("/api/v1/events", self.events, methods=["POST"]),
             Route("/webhooks/alertmanager", self.alertmanager, methods=["POST"]),

@@ -15,6 +15,8 @@ from tests.sources._write_messages import RequestV2
 BODY_SERIES = 2000
 """Prometheus' default `max_samples_per_send`."""
 
+SCRAPE_S = 15
+
 METRIC = "http_request_duration_seconds_bucket"
 
 
