@@ -86,7 +86,7 @@ def labels_of(item: Anomaly | Event, extra: Mapping[str, str] | None = None) -> 
     extra : labels that all alerts of ours have
     """
     if isinstance(item, Event):
-        return {**dict(item.labels), "service": item.service}
+        return {"service": item.service, **dict(item.labels)}
     own = {"alertname": INCIDENT_ALERT, "service": item.series.service or item.series.peer}
     own |= {"severity": severity([item], []), "signal": item.series.signal}
     return {**dict(item.series.labels), **(extra or {}), **own}

@@ -54,6 +54,8 @@ def test_an_anomaly_has_the_labels_of_its_series_and_of_the_alert_it_would_be():
         "cluster": "eu",
     }
     assert labels_of(ALERT) == {"alertname": "Slow.Db", "team": "data", "service": "db"}
+    named = replace(ALERT, service="shop/db", labels=(("service", "db"),))
+    assert labels_of(named) == {"service": "db"}, "what Alertmanager knows it by"
 
 
 def test_the_reason_names_who_and_until_when_of_the_silence_that_lasts_longest():

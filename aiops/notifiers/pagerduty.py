@@ -7,9 +7,7 @@ is sent after the alert and once, as far as is known.
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from aiops.errors import ConfigError, Reject
 from aiops.links import incident_url
@@ -26,11 +24,8 @@ from aiops.secret import Secret
 log = logging.getLogger(__name__)
 
 SUMMARY_LIMIT = 1024
-SIZE_LIMIT_BYTES = 512 * 1024
-_ROOM_BYTES = 8 * 1024  # for all but the details
 _KEY_LENGTH = 32
 _MOST_CHANGES = 10
-_SEVERITY: dict[str, Literal["critical", "warning"]] = {"critical": "critical", "warning": "warning"}
 
 
 class PagerDutyNotifier:
@@ -62,7 +57,7 @@ class PagerDutyNotifier:
     async def send(self, notification: Notification) -> Receipt:
         """Trigger or resolve, then send the changes that were not sent yet."""
         incident = notification.incident
-        dedup_key = f"aiops-{incident.id}"
+        dedup_key = _dedup_key(incident)
         body: dict[str, Any] = {"routing_key": self._routing_key.reveal(), "dedup_key": dedup_key}
         if notification.reason == "resolved":
             body["event_action"] = "resolve"
@@ -73,6 +68,18 @@ class PagerDutyNotifier:
         if self._changes and notification.reason != "resolved":
             await self._send_changes(notification)
         return Receipt(dedup_key)
+
+    async def acknowledge(self, incident: Incident, who: str) -> None:
+        """Say that somebody takes care of it; nothing happens to one that was not triggered or is resolved.
+
+        Raises
+        ------
+        Retry, Reject : PagerDuty did not take it
+        """
+        body = {"routing_key": self._routing_key.reveal(), "dedup_key": _dedup_key(incident)}
+        headers = {"Idempotency-Key": f"{incident.id}:acknowledged"}
+        await self._rest.call("POST", "/v2/enqueue", json={**body, "event_action": "acknowledge"}, headers=headers)
+        log.info("acknowledged incident=%s by=%s", incident.id, who)
 
     async def close(self) -> None:
         """Close connections."""
@@ -85,18 +92,12 @@ class PagerDutyNotifier:
         details: dict[str, Any] = {"notification": notification.key}
         if notification.reason != "opened":
             details["news"] = change(notification)
-        room = SIZE_LIMIT_BYTES - _ROOM_BYTES
-        for section in sections(incident, self._page):
-            text = "\n".join(section.lines)
-            room -= len(msgspec.json.encode(text)) + 100
-            if room < 0:
-                details["cut"] = "… [cut]: more on the incident's page"
-                break
-            details[section.label or "Incident"] = text
+        # A few dozen lines of at most 2,000 characters stay far below the limit of 512 KB for an event.
+        details |= {part.label or "Incident": "\n".join(part.lines) for part in sections(incident, self._page)}
         return {
             "summary": title(incident, SUMMARY_LIMIT),
             "source": cut(service, 255),
-            "severity": _SEVERITY[incident.severity],
+            "severity": incident.severity,
             "timestamp": moment(incident.started_ms),
             "component": cut(service, 255),
             "group": "aiops",
@@ -143,3 +144,7 @@ class PagerDutyNotifier:
         has_link = event.url.startswith(("https://", "http://"))
         links = {"links": [{"href": event.url, "text": "Change"}]} if has_link else {}
         return {"routing_key": self._routing_key.reveal(), "payload": payload, **links}
+
+
+def _dedup_key(incident: Incident) -> str:
+    return f"aiops-{incident.id}"

@@ -19,6 +19,7 @@ class FakePagerDuty(FakeService):
         self.alerts: dict[str, dict[str, Any]] = {}
         self.paged: list[str] = []
         self.resolved: list[str] = []
+        self.acknowledged: list[str] = []
         self.changes: list[dict[str, Any]] = []
 
     def answer(self, asked: Asked) -> Said:
@@ -44,6 +45,8 @@ class FakePagerDuty(FakeService):
             # Another trigger of an open alert changes its details and pages nobody.
             self.paged += [] if key in self.alerts else [key]
             self.alerts[key] = body
+        elif body["event_action"] == "acknowledge":
+            self.acknowledged += [key] if key in self.alerts else []
         elif self.alerts.pop(key, None):
             self.resolved.append(key)
 

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
 
 from aiops.errors import NotYet, Reject, Retry
 from aiops.notifiers import Receipts
+from aiops.notifiers._adf import document
 from aiops.notifiers._rest import Rest, basic
+from aiops.notifiers._ticket_text import Section, change
 from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.checks import MemoryReceipts, check_notifier
-from aiops.notifiers.jira import LAG_MS, JiraSettings, JiraTracker
+from aiops.notifiers.jira import DESCRIPTION_LIMIT, LAG_MS, JiraSettings, JiraTracker
 from aiops.notifiers.only import OnlyNotifier, Rule
 from aiops.secret import Secret
+from rca import Ranking
 from tests.notifiers._fake_jira import FakeJira, text_of
 from tests.notifiers._ticket_story import NOTE, note, told
 
@@ -235,6 +239,20 @@ def test_a_hundred_kilobytes_are_cut_with_a_mark_before_jira_uses_up_a_number(fl
         assert "[cut]" in text_of(issue["fields"]["description"]).replace("\\", "")
 
     run(story, flavour=flavour)
+
+
+def test_lines_that_do_not_fit_are_counted():
+    many = Section("Hurts", tuple(f"{n:02} {'é' * 2000}" for n in range(30)))
+    found = document([Section("", ("first",)), many, Section("Read on", ("https://x/1",))], DESCRIPTION_LIMIT)
+    assert len(json.dumps(found, ensure_ascii=False).encode()) <= DESCRIPTION_LIMIT
+    kept = text_of(found).count("é" * 2000)
+    assert text_of(found).endswith(f"… [cut]: {31 - kept} more lines, see the incident's page")
+    assert document([], 1000)["content"], "an empty document is refused"
+
+
+def test_a_change_without_a_suspect_is_said_all_the_same():
+    unknown = replace(NOTE, reason="cause changed", incident=replace(NOTE.incident, ranking=Ranking()))
+    assert change(unknown) == "Cause changed: checkout: p95 latency 1.9 s"
 
 
 def test_text_of_others_has_no_meaning_to_the_markup_of_data_center():

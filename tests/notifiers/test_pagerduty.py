@@ -121,3 +121,17 @@ def test_a_routing_key_that_is_none_is_refused_without_showing_it(key):
     with pytest.raises(ConfigError, match="routing_key_file: must hold 32") as caught:
         PagerDutyNotifier(Rest("pagerduty", "http://h"), Secret(key), Receipts(MemoryReceipts(), "pd"))
     assert key not in str(caught.value)
+
+
+def test_somebody_may_acknowledge_what_is_open():
+    async def story():
+        async with FakePagerDuty() as pagerduty:
+            one = made(pagerduty.url)
+            await one.acknowledge(NOTE.incident, "ann")
+            assert pagerduty.acknowledged == []
+            await one.send(note("opened"))
+            await one.acknowledge(NOTE.incident, "ann")
+            await one.close()
+            assert pagerduty.acknowledged == [KEY]
+
+    asyncio.run(story())
