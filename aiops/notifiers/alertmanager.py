@@ -7,9 +7,11 @@ minutes more, to every replica. What is being sent is kept in the receipts, so a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
+from aiops.errors import StoreError
 from aiops.model import Notification
 from aiops.notifiers._alert import Alert, alerts_of
 from aiops.notifiers._base import Receipt
@@ -52,16 +54,18 @@ class AlertmanagerNotifier:
         self._labels = dict(labels or {})
         self._page = page
         self._ill = ill
+        self._sent: dict[str, list[Alert]] = {}
+        self._is_loaded = False
         self._alive: Alert | None = None
         self._resend_ms = 0
 
     async def send(self, notification: Notification) -> Receipt:
         """Make the incident's alert fire, or resolve it."""
         incident, now_ms = notification.incident, self._clock()
-        before = _read((await self._receipts.of(incident.id)).get(KEPT, ""))
-        alerts = alerts_of(incident, before, now_ms, self._labels, self._page)
+        await self._load()
+        alerts = alerts_of(incident, self._sent.get(incident.id, []), now_ms, self._labels, self._page)
         await self._replicas.post([alert.posted(now_ms) for alert in alerts], notification.key)
-        await self._receipts.keep(incident.id, {KEPT: _written(alerts)})
+        await self._keep(incident.id, alerts)
         return Receipt()
 
     async def tend(self, now_ms: int) -> float:
@@ -70,19 +74,17 @@ class AlertmanagerNotifier:
         Raises
         ------
         Retry, Reject : a replica did not take it; the others have it
-        StoreError : the receipts cannot be read
         """
         changed = self._ill is not None and self._beat(now_ms)
         # A clock that was set back must not stop the heartbeat.
         if not changed and self._resend_ms - RESEND_MS <= now_ms < self._resend_ms:
             return LOOK_S
-        alerts = [self._alive] if self._alive else []
-        for incident_id, text in (await self._receipts.named(KEPT)).items():
-            kept = _read(text)
+        await self._load()
+        for incident_id, kept in [*self._sent.items()]:
             left = [alert for alert in kept if not alert.is_over(now_ms)]
-            alerts += left
             if len(left) < len(kept):
-                await self._receipts.keep(incident_id, {KEPT: _written(left)})
+                await self._keep(incident_id, left)
+        alerts = [alert for kept in self._sent.values() for alert in kept] + ([self._alive] if self._alive else [])
         fault = await self._replicas.post([alert.posted(now_ms) for alert in alerts])
         self._resend_ms = now_ms + RESEND_MS
         if fault is not None:
@@ -92,6 +94,21 @@ class AlertmanagerNotifier:
     async def close(self) -> None:
         """Close connections. The heartbeat ends by itself: who stops us on purpose is to be told as well."""
         await self._replicas.close()
+
+    async def _load(self) -> None:
+        """Take up what an earlier run was sending. A store that fails must not keep alerts from being sent again."""
+        if self._is_loaded:
+            return
+        with suppress(StoreError):
+            kept = await self._receipts.named(KEPT)
+            self._sent = {incident_id: _read(text) for incident_id, text in kept.items()} | self._sent
+            self._is_loaded = True
+
+    async def _keep(self, incident_id: str, alerts: list[Alert]) -> None:
+        self._sent[incident_id] = alerts
+        if not alerts:
+            del self._sent[incident_id]
+        await self._receipts.note(incident_id, {KEPT: _written(alerts)})
 
     def _beat(self, now_ms: int) -> bool:
         """Look at our health; True if the heartbeat has just begun or stopped."""

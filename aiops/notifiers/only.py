@@ -64,13 +64,13 @@ class OnlyNotifier:
         """Pass it on, or say why it is left out."""
         incident = notification.incident
         if why := self._rule.unwanted(incident):
-            if not (await self._receipts.of(incident.id)).get(TOLD):
+            if not (await self._receipts.recall(incident.id)).get(TOLD):
                 return Receipt(left_out=why)
-        elif notification.reason == "resolved" and not (await self._receipts.of(incident.id)).get(TOLD):
+        elif notification.reason == "resolved" and not (await self._receipts.recall(incident.id)).get(TOLD):
             # It has become one for this receiver only with its end: there is nothing to take back.
             return Receipt(left_out="over before it was one for this receiver")
         receipt = await self.inner.send(notification)
-        await self._receipts.keep(incident.id, {TOLD: "yes"})
+        await self._receipts.note(incident.id, {TOLD: "yes"})
         return receipt
 
     async def close(self) -> None:

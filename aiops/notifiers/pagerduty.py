@@ -118,7 +118,7 @@ class PagerDutyNotifier:
 
     async def _send_changes(self, notification: Notification) -> None:
         incident = notification.incident
-        kept = await self._receipts.of(incident.id)
+        kept = await self._receipts.recall(incident.id)
         for event in incident.events[:_MOST_CHANGES]:
             name = f"change {event.id}"
             if name in kept:
@@ -129,9 +129,9 @@ class PagerDutyNotifier:
             except Reject as refused:
                 # The page is out; what only explains it must not be a dead letter.
                 log.warning("change event refused incident=%s change=%s reason=%s", incident.id, event.id, refused)
-                await self._receipts.keep(incident.id, {name: cut(str(refused), 200)})
+                await self._receipts.note(incident.id, {name: cut(str(refused), 200)})
             else:
-                await self._receipts.keep(incident.id, {name: "sent"})
+                await self._receipts.note(incident.id, {name: "sent"})
 
     def _change(self, event: Event) -> dict[str, Any]:
         said = clean(f"{event.service}: {event.kind} {event.description}".rstrip())

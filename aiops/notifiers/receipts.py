@@ -11,6 +11,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from aiops.errors import StoreError
+
+MOST_UNSAVED = 1000
+"""Incidents whose receipts wait in memory for a store that fails; chosen, the most that are open at once."""
+
 
 class ReceiptStore(Protocol):
     """Where receipts are kept. Each method may raise `StoreError`."""
@@ -39,6 +44,7 @@ class Receipts:
     def __init__(self, store: ReceiptStore, receiver: str) -> None:
         self._store = store
         self._receiver = receiver
+        self._unsaved: dict[str, dict[str, str]] = {}
 
     async def of(self, incident_id: str) -> dict[str, str]:
         """What is kept of an incident, by name."""
@@ -51,3 +57,21 @@ class Receipts:
     async def keep(self, incident_id: str, values: Mapping[str, str]) -> None:
         """Keep values beside those that are there; "" forgets one. They are on the disk when this returns."""
         await asyncio.to_thread(self._store.keep_receipts, self._receiver, incident_id, values)
+
+    async def recall(self, incident_id: str) -> dict[str, str]:
+        """What is known of an incident; for those who would rather tell twice than not at all when the store fails."""
+        try:
+            kept = await self.of(incident_id)
+        except StoreError:
+            kept = {}
+        return {name: value for name, value in (kept | self._unsaved.get(incident_id, {})).items() if value}
+
+    async def note(self, incident_id: str, values: Mapping[str, str]) -> None:
+        """Keep values as `keep` does, or in memory for as long as the store fails."""
+        values = {**self._unsaved.pop(incident_id, {}), **values}
+        try:
+            await self.keep(incident_id, values)
+        except StoreError:
+            self._unsaved[incident_id] = values
+            if len(self._unsaved) > MOST_UNSAVED:
+                del self._unsaved[next(iter(self._unsaved))]

@@ -13,6 +13,8 @@ from aiops.notifiers._replicas import Replicas
 from aiops.notifiers._rest import Rest
 from aiops.notifiers.alertmanager import AlertmanagerNotifier
 from aiops.notifiers.checks import Answer, MemoryReceipts, Receiver, check_notifier, example
+from aiops.notifiers.only import OnlyNotifier, Rule
+from tests.notifiers._broken_receipts import BrokenReceipts
 
 MINUTE_MS = 60_000
 NOW_MS = example().created_ms
@@ -162,6 +164,8 @@ def test_more_alerts_than_fit_are_sent_in_several_requests():
             for number in range(300):
                 store.keep_receipts("am", f"i{number}", {"alerts": kept})
             one.requests.clear()
+            await notifier.close()
+            notifier = made([one.url], store)
             await notifier.tend(NOW_MS)
             await notifier.close()
         assert [len(json.loads(r.body)) for r in one.requests] == [256, 45]
@@ -219,5 +223,20 @@ def test_a_hundred_kilobytes_of_text_are_cut_with_a_mark():
         (alert,) = posted(one)
         assert len(alert["annotations"]["description"]) == 4000
         assert alert["annotations"]["description"].endswith("… [cut]")
+
+    asyncio.run(story())
+
+
+def test_a_store_that_fails_keeps_no_alert_from_being_sent_and_sent_again():
+    async def story():
+        store = BrokenReceipts()
+        async with receivers(1) as (one,):
+            notifier = OnlyNotifier(made([one.url], store), Rule(("critical",)), Receipts(store, "am"))
+            await notifier.send(example())
+            await notifier.inner.tend(NOW_MS)
+            over = replace(example().incident, status="resolved", resolved_ms=NOW_MS, severity="warning")
+            await notifier.send(replace(example(), key="k2", reason="resolved", incident=over))
+            await notifier.close()
+        assert [a["endsAt"][11:19] for a in posted(one)] == ["22:18:20", "22:18:20", "22:14:20", "22:14:20"]
 
     asyncio.run(story())

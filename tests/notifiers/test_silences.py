@@ -21,8 +21,13 @@ ALERT = Event("e", NOW_MS, "cart", "alert", labels=(("service", "cart"),))
 
 def row(name, *matchers, state="active", ends="2023-11-14T23:13:20.000Z"):
     return {
-        "id": name, "status": {"state": state}, "createdBy": "ann", "comment": "c", "endsAt": ends,
-        "startsAt": "2023-11-14T22:00:00Z", "matchers": list(matchers),
+        "id": name,
+        "status": {"state": state},
+        "createdBy": "ann",
+        "comment": "c",
+        "endsAt": ends,
+        "startsAt": "2023-11-14T22:00:00Z",
+        "matchers": list(matchers),
     }
 
 
