@@ -29,6 +29,8 @@ def detection_rules(settings: Settings) -> DetectionRules:
         utc_offset_s=one.utc_offset_hours * 3600.0,
         maintenance=maintenance_windows(settings),
         page_budget_total_per_week=one.page_budget_total_per_week,
+        light_evidence=one.evidence_bank == "light",
+        max_full_series=settings.limits.max_full_series,
     )
 
 

@@ -21,6 +21,8 @@ class DetectionRules:
     utc_offset_s : local time minus UTC, by whose clock patterns recur
     watch_change_s : how long a service is watched closely after a change
     settle_s : how long a series is only learnt after it appeared, or came back after an hour
+    light_evidence : the light bank watches signals that only explain
+    max_full_series : series the full bank watches; the light one watches what comes after
     maintenance : when services are worked on: nothing is learnt of them and nothing told
     """
 
@@ -32,3 +34,5 @@ class DetectionRules:
     settle_s: float = 600.0
     maintenance: tuple[Window, ...] = ()
     page_budget_total_per_week: float = 0.0
+    light_evidence: bool = False
+    max_full_series: int = 100_000

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops._banks import Banks
 from aiops._detection_rules import DetectionRules
 from aiops._limits import Limits
 from aiops._presence import GAP_MS, Presence
@@ -15,7 +16,6 @@ from aiops._shares import Shares
 from aiops.model import F64, I64, Bools
 from detectors._base import Scores, Verdicts
 from detectors.absence import Absence
-from detectors.bank import Bank
 from detectors.rarity import level_rarity
 from detectors.season import Season
 
@@ -90,7 +90,7 @@ class Ensemble:
     """
 
     def __init__(self, step_s: float, rules: DetectionRules, limits: Limits) -> None:
-        self.bank = Bank(0, step_s)
+        self.bank = Banks(step_s, rules.utc_offset_s, self._may_be_light, rules.max_full_series)
         self.absence = Absence(0)
         self.season = Season(0, step_s, rules.utc_offset_s)
         self.blind = False
@@ -133,6 +133,9 @@ class Ensemble:
             part.restore(part_of(state, name))
         self._presence.from_arrays(part_of(state, "presence"))
         self._before = state["presence.value"].astype(np.float64)
+
+    def _may_be_light(self, column: int) -> bool:
+        return self._rules.light_evidence and not self._limits.table.signal(column).pages
 
     def _frozen(self, now_ms: int) -> Bools:
         """Columns of services that are worked on."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +14,8 @@ from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS
 from rca.deviation import compile_kernel as compile_ranking_kernel
 
+NOTEWORTHY_S = 1.0  # cached kernels take less
+
 log = logging.getLogger(__name__)
 
 
@@ -18,7 +23,15 @@ def compile_kernels() -> None:
     """Compile everything that a first batch would otherwise wait for: seconds when cached, up to a minute when not."""
     if not are_compiled():
         log.info("compiling kernels, once per installation; takes up to a minute")
-    for kind in DETECTORS.values():
-        kind(1).update(np.array([0, 60_000]), np.zeros((2, 1)))
-    compile_push_kernels()
-    compile_ranking_kernel()
+    detectors: list[Callable[[], object]] = [partial(_score, kind) for kind in DETECTORS.values()]
+    parts = [*detectors, compile_push_kernels, compile_ranking_kernel]
+    for number, part in enumerate(parts, 1):
+        began = time.monotonic()
+        part()
+        seconds = time.monotonic() - began
+        if seconds > NOTEWORTHY_S:
+            log.info("kernels compiled part=%d of=%d seconds=%.0f", number, len(parts), seconds)
+
+
+def _score(kind: type) -> None:
+    kind(1).update(np.array([0, 60_000]), np.zeros((2, 1)))

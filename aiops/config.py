@@ -71,6 +71,10 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float, Meta(ge=0, description="the same of all paging series together and week; the stricter counts; 0 = none")
     ] = 0.0
     evidence_budget_per_30d: Annotated[float, Meta(gt=0, description="the same for signals that only explain")] = 8.0
+    evidence_bank: Annotated[
+        Literal["full", "light"],
+        Meta(description="what watches signals that only explain; light = a tenth of the memory"),
+    ] = "full"
     needed: Annotated[int, Meta(ge=1, le=30, description="rows out of band before anything is said")] = 3
     of: Annotated[int, Meta(ge=1, le=30, description="among this many rows")] = 5
     hold_s: Annotated[float, Meta(ge=0, description="seconds back in band before an anomaly ends")] = 300.0
@@ -151,6 +155,9 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hard budgets. What exceeds them is refused, counted and said."""
 
     max_series: Annotated[int, Meta(ge=1, description="watched series per source")] = 100_000
+    max_full_series: Annotated[
+        int, Meta(ge=0, description="of them, in the full bank; those after it are in the light one, 94 bytes each")
+    ] = 100_000
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

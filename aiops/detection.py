@@ -125,7 +125,7 @@ class Detection:
         if one is None or column is None:
             return None
         track, replaced = self._accepted.undo(one, self.last_ms)
-        self.ensemble.bank.take_back(np.array([column]), replaced)
+        self.ensemble.bank.take_back(column, replaced)
         self._tracks.setdefault(column, replace(track, column=column))
         self.is_unsaved = True
         log.info("accepted level taken back id=%s series=%s", one.id, one.series)
@@ -259,7 +259,7 @@ class Detection:
         words = f"accepted after the {named(shift.kind)}: {level} is the new normal"
         anomaly = self._anomaly(track, now_ms, now_ms, why=words)
         one = accepted_of(anomaly, shift, now_ms)
-        self._accepted.add(one, track, self.ensemble.bank.accept(np.array([track.column])))
+        self._accepted.add(one, track, self.ensemble.bank.accept(track.column))
         del self._tracks[track.column]
         self.is_unsaved = True
         log.info("level accepted id=%s series=%s change=%s", one.id, one.series, one.change)

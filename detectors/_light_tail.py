@@ -81,7 +81,7 @@ def pace_of(now_s: float, step_s: float, quiet_s: float) -> Pace:
     """The pace at a row."""
     rows_a_day = DAY_S / step_s
     shared = PRIOR_LOG2_PAGES + PRIOR_STEP_POWER * log2(60.0 / step_s) + log2(PRIOR_DAYS)
-    burst_at = min(max(LOG10_OF_2 * log2(rows_a_day / PAGES_PER_DAY), ODD_AT), RARE_AT)
+    burst_at = min(max(LOG10_OF_2 * log2(rows_a_day / PAGES_PER_DAY), ODD_AT), RAREST_AT)
     return Pace(int(now_s) & MOST, int(quiet_s), rows_a_day, HOUR_S / step_s, shared, burst_at)
 
 

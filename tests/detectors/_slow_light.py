@@ -109,7 +109,7 @@ class SlowLight:
         return F(max(border, min(border + step, at + least + max(0.0, -math.log2(expected)) / 3)))
 
     def _learn_tail(self, now_s: float, at: float) -> None:
-        often = min(max(math.log10(86_400 / self.step_s / 2), -math.log10(0.005)), 3.5)
+        often = min(max(math.log10(86_400 / self.step_s / 2), -math.log10(0.005)), 5.0)
         if self._surprise(at) >= often:
             if self.burst and now_s - self.fired_s > self.quiet_s:
                 self._end_burst()
