@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +18,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _detection_peers import F64, Peer, peers
+from _nab_score import FALSE_WEIGHT, nab_score
 from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
 from _releases import add_release
 from _table import Row, at_least, at_most, publish
 
-from detectors import DETECTORS, Bank, rarity_threshold
+from detectors import DETECTORS, Bank, Novelty, rarity_threshold
 from detectors.checks import NOISES, surprise_shares
 from detectors.joint import Joint
 
@@ -125,6 +127,41 @@ def page_rows_of(name: str, seen: Curves) -> list[Row]:
     return rows
 
 
+def nab_rows(series: Sequence[Labelled], rarity: Sequence[F64]) -> list[Row]:
+    """NAB's own score, of the bank and of novelty with a day of quiet after an onset."""
+    rows, windows = [], [one.windows for one in series]
+    for kept in (96, 1_000):
+        name = f"novelty of {kept} rows, a day of quiet"
+        scores = [quiet_after(one.times_s, novelty_scores(one, kept)) for one in series]
+        rows += [Row(f"nab: {name}: {p}", round(nab_score(scores, windows, p), 1)) for p in FALSE_WEIGHT]
+    for profile, goal in (("standard", 75.0), ("low FP", 67.0)):
+        rows.append(at_least(f"nab: bank: {profile}", round(nab_score(rarity, windows, profile), 1), "", goal))
+    return rows
+
+
+def novelty_scores(one: Labelled, kept: int) -> F64:
+    """Surprise of the shapes of a series; rows at which the clock stands still have none."""
+    forward = np.r_[True, np.diff(one.times_s) > 0]
+    score = np.full(len(forward), np.nan)
+    said = Novelty(1, kept).update((one.times_s[forward] * 1e3).astype(np.int64), one.values[forward])
+    score[forward] = said.surprise[:, 0]
+    return score
+
+
+def quiet_after(times_s: F64, score: F64, quiet_s: float = 86_400.0) -> F64:
+    """Keep a score only where it exceeds all of the quiet time before it."""
+    kept, highest = np.full(len(score), np.nan), deque[int]()
+    for row in np.flatnonzero(np.isfinite(score)):
+        while highest and times_s[row] - times_s[highest[0]] > quiet_s:
+            highest.popleft()
+        while highest and score[highest[-1]] < score[row]:
+            highest.pop()
+        if not highest:
+            kept[row] = score[row]
+        highest.append(row)
+    return kept
+
+
 def promise_rows(seen: dict[str, Curves]) -> list[Row]:
     """False pages over promise as shipped, and with one scale fitted on all other sets (leave one set out)."""
     rows, shift = [], np.arange(-1.0, 1.01, 0.04)
@@ -173,6 +210,8 @@ def data_rows(folder: Path, *, slow: bool, every: int) -> list[Row]:
         for budget, goal in (("week", 84.0), ("30 d", 65.0)):
             mean = float(np.mean([swept[name].best(BUDGETS[budget])[0] for name in paging]))
             rows.append(at_least(f"mean R@1/{budget} of KPI, WSD, MS", round(mean, 1), "%", goal))
+    if "nab" in sets:
+        rows += nab_rows(data["nab"], scores["nab"])
     if JOINT_SET in sets:
         best = swept[JOINT_SET].best(1.0)[0]
         rows.append(at_least("asd12 joint: R@1/day", round(best, 1), "%", 80.0))
