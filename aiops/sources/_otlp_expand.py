@@ -43,7 +43,7 @@ def exponential_spans(buf: _Bytes, points: I64, wanted: I64, spans: I64) -> None
             if count > np.uint64(0):
                 first, last = (index, index) if last < first else (first, index)
             index += 1
-        spans[wanted[i], 0], spans[wanted[i], 1] = first, last
+        spans[0, wanted[i]], spans[1, wanted[i]] = first, last
 
 
 @njit(cache=True)
@@ -100,39 +100,29 @@ def _fill(buf: _Bytes, kind: int, point: I64, number: _U64, grid: I64, bits: _U6
 @njit(cache=True)
 def expand(  # noqa: PLR0917 - kernels take their state by position, and may not be cut at it
     buf: _Bytes,
-    metrics: I64,
-    points: I64,
-    numbers: _U64,
-    slots: I64,
-    places: I64,
-    grids: I64,
-    firsts: I64,
-    starts: _U64,
-    lasts: _U64,
-    totals: F64,
+    found: tuple[I64, I64, _U64, I64, I64],
+    state: tuple[I64, _U64, _U64, F64],
     closed_ms: int,
     row: F64,
-    series: I32,
-    times: I64,
-    values: F64,
-    stale: Bools,
+    out: tuple[I32, I64, F64, Bools],
     tally: I64,
 ) -> None:
     """Write the samples of all points that have a slot.
 
     Parameters
     ----------
-    slots : (p,) number of each point's series group, -1 = refused
-    places : (p,) where the keys of its group begin among the keys of this body
-    grids : (p, 3) g, low and size of the grid of an exponential histogram
-    firsts : (slots,) where a group begins in `totals`
-    starts, lasts : (slots,) start and time of the latest point, ns; 0 = none yet
-    totals : sums of deltas by key
+    found : the scanner's metrics, points and numbers; (p,) slot of each point, below 0 = refused; (p, 3) scale, low and
+        size of the grid of an exponential histogram
+    state : by slot: where its keys begin among all keys, start and time of its latest point in ns, 0 = none yet; and
+        by key: sums of deltas
     closed_ms : ticks up to here are closed
     row : room for the values of one point
-    series, times, values, stale : out
+    out : place among all keys, unix ms, value and staleness of each sample; room for two samples per value
     tally : (2,) out: repeated deltas, samples written
     """
+    metrics, points, numbers, slots, grids = found
+    firsts, starts, lasts, totals = state
+    series, times, values, stale = out
     n, bits = 0, np.zeros(1, np.uint64)
     for i in range(len(points)):
         slot = slots[i]
@@ -161,7 +151,7 @@ def expand(  # noqa: PLR0917 - kernels take their state by position, and may not
                     for j in range(width):
                         if j == 1 and no_sum:
                             continue
-                        series[n], times[n], values[n], stale[n] = places[i] + j, start_ms, 0.0, False
+                        series[n], times[n], values[n], stale[n] = firsts[slot] + j, start_ms, 0.0, False
                         n += 1
         for j in range(width):
             if j == 1 and no_sum:
@@ -170,6 +160,6 @@ def expand(  # noqa: PLR0917 - kernels take their state by position, and may not
             if is_delta and np.isfinite(value):
                 totals[firsts[slot] + j] += value
                 value = totals[firsts[slot] + j]
-            series[n], times[n], values[n], stale[n] = places[i] + j, time_ms, value, is_stale
+            series[n], times[n], values[n], stale[n] = firsts[slot] + j, time_ms, value, is_stale
             n += 1
     tally[SAMPLES] = n

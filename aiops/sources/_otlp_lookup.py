@@ -42,10 +42,10 @@ def look_up(found: Scanned, slots: Slots) -> LookedUp:
     wrong = refusals(found)
     looked = LookedUp(wrong, np.zeros((len(wrong), 3), np.int64), {})
     one = _Pass(found, slots, looked)
-    rows, resources = found.metrics.tolist(), found.resources.tolist()
-    numbers, spans = list[int](), spans_of(found).tolist()
-    number = -1
-    for row in rows:
+    numbers, number = list[int](), -1
+    resources = found.resources.tolist()
+    # Columns and not rows: thousands of small lists would have the garbage collector look at everything there is.
+    for row in zip(*(found.metrics[:, column].tolist() for column in range(found.metrics.shape[1])), strict=True):
         if row[otlp.RESOURCE] != number:
             number = row[otlp.RESOURCE]
             known = slots.resource(found.raw[slice(*resources[number])])
@@ -60,7 +60,7 @@ def look_up(found: Scanned, slots: Slots) -> LookedUp:
         elif metric.kind == otlp.HISTOGRAM:
             numbers += one.histograms(metric, first, end)
         elif metric.kind == otlp.EXPONENTIAL:
-            numbers += one.exponentials(metric, first, end, spans)
+            numbers += one.exponentials(metric, first, end)
         else:
             numbers += one.summaries(metric, first, end)
     np.copyto(wrong, np.array(numbers, np.int64), where=wrong == 0)
@@ -72,7 +72,7 @@ class _Pass:
 
     def __init__(self, found: Scanned, slots: Slots, looked: LookedUp) -> None:
         self._found, self._slots, self._looked = found, slots, looked
-        self._wrong = looked.slots.tolist()
+        self._wrong, self._spans = looked.slots.tolist(), spans_of(found).tolist()
         self._starts, self._ends = (found.points[:, c].tolist() for c in (otlp.ATTRS, otlp.ATTRS_END))
         self._bounds, self._bounds_ends = (found.points[:, c].tolist() for c in (otlp.BOUNDS, otlp.BOUNDS_END))
 
@@ -93,12 +93,13 @@ class _Pass:
                 return cast("list[int]", slots)
         return [self._slots.histogram(metric, *place) for place in zip(texts, bounds, strict=True)]
 
-    def exponentials(self, metric: Metric, first: int, end: int, spans: list[list[int]]) -> list[int]:
+    def exponentials(self, metric: Metric, first: int, end: int) -> list[int]:
         slots, grids = list[int](), list[tuple[int, int, int]]()
         texts, scales = self._attributes(metric, first, end), self._found.points[first:end, otlp.SCALE].tolist()
-        for text, scale, span, wrong in zip(texts, scales, spans[first:end], self._wrong[first:end], strict=True):
+        firsts, lasts = self._spans[0][first:end], self._spans[1][first:end]
+        for text, scale, low, high, wrong in zip(texts, scales, firsts, lasts, self._wrong[first:end], strict=True):
             # An absurd scale gives no grid.
-            slot, grid = (0, (0, 0, 0)) if wrong else self._slots.exponential(metric, text, scale, *span)
+            slot, grid = (0, (0, 0, 0)) if wrong else self._slots.exponential(metric, text, scale, low, high)
             slots.append(slot)
             grids.append(grid)
         self._looked.grids[first:end] = grids

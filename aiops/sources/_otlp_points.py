@@ -84,8 +84,8 @@ def refusals(found: Scanned) -> I64:
 
 
 def spans_of(found: Scanned) -> I64:
-    """First and last filled positive bucket of exponential histograms, (p, 2); last below first if there is none."""
-    spans = np.zeros((len(found.points), 2), np.int64)
+    """First and last filled positive bucket of exponential histograms, (2, p); last below first if there is none."""
+    spans = np.zeros((2, len(found.points)), np.int64)
     wanted = np.flatnonzero(found.metrics[found.points[:, otlp.METRIC], otlp.KIND] == otlp.EXPONENTIAL)
     if len(wanted):
         exponential_spans(np.frombuffer(found.raw, np.uint8), found.points, wanted, spans)

@@ -20,7 +20,8 @@ from aiops.sources import _otlp_scan as otlp
 from aiops.sources._otlp_attributes import attributes_of, number_text, text_of
 from aiops.sources._otlp_grid import EMPTY, Grid
 from aiops.sources._otlp_names import metric_name, point_labels, resource_labels, series_labels
-from aiops.sources._pushed_samples import WriteLimits, fields, key_of, labels_of
+from aiops.sources._pushed_samples import KnownNumbers, WriteLimits, fields, key_of, labels_of
+from aiops.sources._series_index import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Slots:
     Attributes
     ----------
     keys : all keys, slot by slot
+    known : their numbers, filled in by whom samples are offered to
     firsts, starts, lasts, totals : see `_otlp_expand.expand`
     """
 
@@ -103,6 +105,7 @@ class Slots:
         self.starts: _U64 = np.zeros(64, np.uint64)
         self.lasts: _U64 = np.zeros(64, np.uint64)
         self.totals: F64 = np.zeros(64)
+        self.known = KnownNumbers(np.full(64, UNKNOWN, np.int32))
         self._count, self._bytes = 0, 0
         self._resources: dict[bytes, Resource] = {}
 
@@ -228,11 +231,13 @@ class Slots:
                 setattr(self, name, np.concatenate([old, np.zeros_like(old)]))
         first = len(self.keys)
         if first + len(keys) > len(self.totals):
-            self.totals = np.concatenate([self.totals, np.zeros(max(len(self.totals), len(keys)))])
+            more = max(len(self.totals), len(keys))
+            self.totals = np.concatenate([self.totals, np.zeros(more)])
+            self.known.numbers = np.concatenate([self.known.numbers, np.full(more, UNKNOWN, np.int32)])
         self.firsts[slot], self.widths[slot] = first, len(keys)
         self.keys += keys
         self._count += 1
-        self._bytes += sum(map(len, keys)) + 64 * len(keys)  # a bytes object, its place in the list, its total
+        self._bytes += sum(map(len, keys)) + 64 * len(keys)  # a bytes object, its places in list and arrays
         return slot
 
     def _carry(self, before: _Covered, slot: int, grid: Grid) -> None:

@@ -32,6 +32,22 @@ class WriteLimits:
     label_value_bytes: int = 4096
 
 
+@dataclass(slots=True)
+class KnownNumbers:
+    """Numbers that a receiver's keys were given with earlier bodies.
+
+    Kept by a receiver that goes on using one list of keys, filled in and emptied by the source they are offered to.
+
+    Parameters
+    ----------
+    numbers : by place in the list of keys; `_series_index.UNKNOWN` = not asked yet
+    generation : the source's, in which they hold
+    """
+
+    numbers: I32
+    generation: int = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """What a receiver has decoded and checked.
@@ -49,6 +65,7 @@ class Samples:
     stale : (k,) bool, the series ended here (its value is NaN)
     skipped : what the body held and nobody reads, by reason: exemplars, histograms, metadata; and
         `infinite`, samples whose value was taken for NaN
+    known : what is known of `keys` from before; None = they are looked up each time
     """
 
     keys: list[bytes]
@@ -57,6 +74,7 @@ class Samples:
     values: F64
     stale: NDArray[np.bool_]
     skipped: dict[str, int] = field(default_factory=dict)
+    known: KnownNumbers | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import numpy as np
 from aiops.model import I32, I64, Bools, Labels
 from aiops.sources._fingerprint import U64
 from aiops.sources._numbering import numbers_of
-from aiops.sources._pushed_samples import WriteLimits
+from aiops.sources._pushed_samples import Samples, WriteLimits
 from aiops.sources._pushed_watch import Use, Watchlist
-from aiops.sources._series_index import SeriesIndex
+from aiops.sources._series_index import UNKNOWN, SeriesIndex
 
 UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
 """Numbers of label sets that are not held."""
@@ -45,12 +45,14 @@ class SeriesLimits:
 class RawSeries:
     """Numbers for watched label sets; a number is used again after its series was evicted.
 
-    `index` holds the fingerprint of every remembered label set with its number; it is a `Numbering`. `last_seen_ms` and
-    `ended_ms` (stale marker) are per number, 0 = never.
+    `index` holds the fingerprint of every remembered label set with its number; it is a `Numbering`. `generation`
+    changes when numbers given out so far may no longer hold. `last_seen_ms` and `ended_ms` (stale marker) are per
+    number, 0 = never.
     """
 
     def __init__(self, watch: Watchlist, limits: SeriesLimits) -> None:
         self.index = SeriesIndex()
+        self.generation = 0
         self.last_seen_ms: I64 = np.zeros(0, np.int64)
         self.ended_ms: I64 = np.zeros(0, np.int64)
         self._watch, self._limits = watch, limits
@@ -75,6 +77,21 @@ class RawSeries:
     def resolve(self, keys: list[bytes]) -> I32:
         """The number of each label set, given out now if it is new; below 0 for one that is not held."""
         return numbers_of(keys, self, _PARSE_ANYTHING)
+
+    def numbers_of(self, samples: Samples) -> I32:
+        """The number of each sample's label set, as `resolve` gives it."""
+        known = samples.known
+        if known is None:
+            return self.resolve(samples.keys)[samples.series]
+        if known.generation != self.generation:
+            known.generation = self.generation
+            known.numbers[:] = UNKNOWN
+        numbers: I32 = known.numbers[samples.series]
+        new = np.unique(samples.series[numbers == UNKNOWN])
+        if len(new):
+            known.numbers[new] = self.resolve([samples.keys[i] for i in new.tolist()])
+            numbers = known.numbers[samples.series]
+        return numbers
 
     def number(self, labels: Labels) -> int:
         """The number of a label set, given out now if it is new; below 0 for one that is not held."""
@@ -129,6 +146,7 @@ class RawSeries:
             self._release(number)
         is_full = not self._has_room(is_held=False)
         if len(numbers) or is_full:
+            self.generation += 1
             self._forget(gone, least=0 if is_full else UNWATCHED)
         return numbers
 

@@ -8,7 +8,6 @@ the answer then says how many and why. What is raised is permanent (`InputError`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import chain
 
 import numpy as np
 
@@ -91,29 +90,10 @@ class OtlpReader:
         count = int(widths.sum())
         if count > self._limits.samples_per_body:
             raise TooLarge(f"the body has {count} samples, the limit is {self._limits.samples_per_body}")
-        places = np.zeros(len(slots), np.int64)
-        places[taken] = np.cumsum(widths) - widths
-        all_keys = state.keys
-        if count == len(used):
-            keys = [all_keys[first] for first in firsts.tolist()]
-        else:
-            ends = (firsts + widths).tolist()
-            keys = list(chain.from_iterable(all_keys[a:b] for a, b in zip(firsts.tolist(), ends, strict=True)))
         undo = _undo(state, used, firsts, widths)
-        # Each value may get a zero before it.
-        series, times = np.empty(2 * count, np.int32), np.empty(2 * count, np.int64)
-        values, stale = np.empty(2 * count), np.empty(2 * count, np.bool_)
-        row, tally = np.zeros(max(2, int(widths.max(initial=0)))), np.zeros(2, np.int64)
-        expand(
-            np.frombuffer(found.raw, np.uint8),
-            *(found.metrics, found.points, found.numbers, slots, places, looked.grids),
-            *(state.firsts, state.starts, state.lasts, state.totals, closed_ms, row),
-            *(series, times, values, stale, tally),
-        )
-        n = int(tally[SAMPLES])
-        parts = [(series[:n], times[:n], values[:n], stale[:n]), *_summaries(found, looked, places)]
-        skipped = {"repeated_deltas": int(tally[REPEATED])} if tally[REPEATED] else {}
-        return _joined(keys, parts, skipped), undo
+        part, repeated = _expanded(found, looked, state, closed_ms, widths)
+        skipped = {"repeated_deltas": repeated} if repeated else {}
+        return _joined(state, [part, *_summaries(found, looked, state.firsts)], skipped), undo
 
 
 _Part = tuple[I32, I64, F64, Bools]
@@ -130,24 +110,39 @@ def _undo(state: Slots, used: I64, firsts: I64, widths: I64) -> Callable[[], Non
     return undo
 
 
-def _summaries(found: Scanned, looked: LookedUp, places: I64) -> list[_Part]:
+def _expanded(found: Scanned, looked: LookedUp, state: Slots, closed_ms: int, widths: I64) -> tuple[_Part, int]:
+    """The samples the kernel makes of all points, and how many deltas came twice."""
+    most = 2 * int(widths.sum())  # each value may get a zero before it
+    series, times = np.empty(most, np.int32), np.empty(most, np.int64)
+    values, stale = np.empty(most), np.empty(most, np.bool_)
+    row, tally = np.zeros(max(2, int(widths.max(initial=0)))), np.zeros(2, np.int64)
+    buffer = np.frombuffer(found.raw, np.uint8)
+    points = (found.metrics, found.points, found.numbers, looked.slots, looked.grids)
+    marks = (state.firsts, state.starts, state.lasts, state.totals)
+    expand(buffer, points, marks, closed_ms, row, (series, times, values, stale), tally)
+    n = int(tally[SAMPLES])
+    return (series[:n], times[:n], values[:n], stale[:n]), int(tally[REPEATED])
+
+
+def _summaries(found: Scanned, looked: LookedUp, firsts: I64) -> list[_Part]:
     """The quantiles of summaries, which the kernel leaves out."""
     parts = list[_Part]()
     for i, values in looked.quantiles.items():
         if looked.slots[i] >= 0 and values:
             is_stale = bool(found.points[i, otlp.FLAGS] & 1)
-            series = (places[i] + 2 + np.arange(len(values))).astype(np.int32)
+            series = (firsts[looked.slots[i]] + 2 + np.arange(len(values))).astype(np.int32)
             times = np.full(len(values), found.numbers[i, otlp.TIME_NS] // np.uint64(1_000_000), np.int64)
             numbers = np.full(len(values), np.nan) if is_stale else np.array(values)
             parts.append((series, times, numbers, np.full(len(values), is_stale)))
     return parts
 
 
-def _joined(keys: list[bytes], parts: list[_Part], skipped: dict[str, int]) -> Samples:
+def _joined(state: Slots, parts: list[_Part], skipped: dict[str, int]) -> Samples:
     series, times, values, stale = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     infinite = np.isinf(values)
     values[infinite] = np.nan
-    return Samples(keys, series, times, values, stale, skipped | {"infinite": int(np.count_nonzero(infinite))})
+    skipped |= {"infinite": int(np.count_nonzero(infinite))}
+    return Samples(state.keys, series, times, values, stale, skipped, state.known)
 
 
 def _answer(found: Scanned, slots: I64) -> Taken:

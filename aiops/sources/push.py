@@ -118,7 +118,7 @@ class PushSource:
         self._make_room(len(samples.times))
         values = samples.values.copy()
         values.view(np.uint64)[samples.stale] = STALE_BITS
-        self._take(self._raws.resolve(samples.keys)[samples.series], samples.times, values, samples.skipped)
+        self._take(self._raws.numbers_of(samples), samples.times, values, samples.skipped)
 
     async def read(self, after: int | None) -> AsyncIterator[Batch]:
         """Yield batches as ticks close, for ever; see `Source`."""

@@ -1,8 +1,10 @@
 """Raw series: which label sets are held, which are only remembered, and where it ends."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import aiops.sources.push
@@ -10,10 +12,11 @@ from aiops.errors import InputError, TooLarge
 from aiops.model import Signal
 from aiops.packs._recipe import Matcher, Pack, Recipe, Selector
 from aiops.sources._pushed_health import REASONS, Tally
-from aiops.sources._pushed_samples import WriteLimits, checked_labels, fields, key_of, labels_of
+from aiops.sources._pushed_samples import KnownNumbers, WriteLimits, checked_labels, fields, key_of, labels_of
 from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, RawSeries, SeriesLimits
 from aiops.sources._pushed_watch import Watchlist
-from tests.sources._push_wall import CALLS, PACK, T0, series
+from aiops.sources._series_index import UNKNOWN
+from tests.sources._push_wall import CALLS, PACK, T0, samples, series
 
 QUANTILE = Recipe("t", Signal("p95", "latency"), "quantile", Selector("b"), service=("job",))
 CALL = Recipe(
@@ -225,3 +228,16 @@ def test_the_reading_of_pushed_samples_never_looks_at_a_clock_of_its_own() -> No
     for path in Path(aiops.sources.push.__file__).parent.glob("_pushed_*.py"):
         assert "import time" not in path.read_text(), path.name
     assert T0 % 60_000 == 0
+
+
+def test_known_numbers_are_asked_once_and_again_after_an_eviction() -> None:
+    raws = table()
+    rows = [(series("level", job=job), T0, 1.0) for job in "ab"]
+    offered = replace(samples(*rows, rows[0]), known=KnownNumbers(np.full(8, UNKNOWN, np.int32)))
+    assert raws.numbers_of(offered).tolist() == [0, 1, 0]
+    unreadable = replace(offered, keys=[b"?"] * 3)
+    assert raws.numbers_of(unreadable).tolist() == [0, 1, 0]
+    touch(raws, [1], T0)
+    assert raws.evict(T0 - 1, 0).tolist() == [0]
+    assert raws.resolve(keys("level", "c")).tolist() == [0]
+    assert raws.numbers_of(offered).tolist() == [2, 1, 2]
