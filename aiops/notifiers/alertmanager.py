@@ -6,6 +6,7 @@ minutes more, to every replica. What is being sent is kept in the receipts, so a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -58,14 +59,21 @@ class AlertmanagerNotifier:
         self._is_loaded = False
         self._alive: Alert | None = None
         self._resend_ms = 0
+        self._one = asyncio.Lock()
 
     async def send(self, notification: Notification) -> Receipt:
         """Make the incident's alert fire, or resolve it."""
-        incident, now_ms = notification.incident, self._clock()
-        await self._load()
-        alerts = alerts_of(incident, self._sent.get(incident.id, []), now_ms, self._labels, self._page)
-        await self._replicas.post([alert.posted(now_ms) for alert in alerts], notification.key)
-        await self._keep(incident.id, alerts)
+        incident = notification.incident
+        # One at a time: what fires must not be sent again after its end is on the way.
+        async with self._one:
+            await self._load()
+            now_ms = self._clock()
+            alerts = alerts_of(incident, self._sent.get(incident.id, []), now_ms, self._labels, self._page)
+            if incident.status == "resolved":
+                # Whatever becomes of this request, it is not sent as firing again.
+                await self._keep(incident.id, alerts)
+            await self._replicas.post([alert.posted(now_ms) for alert in alerts], notification.key)
+            await self._keep(incident.id, alerts)
         return Receipt()
 
     async def tend(self, now_ms: int) -> float:
@@ -75,6 +83,14 @@ class AlertmanagerNotifier:
         ------
         Retry, Reject : a replica did not take it; the others have it
         """
+        async with self._one:
+            return await self._tend(now_ms)
+
+    async def close(self) -> None:
+        """Close connections. The heartbeat ends by itself: who stops us on purpose is to be told as well."""
+        await self._replicas.close()
+
+    async def _tend(self, now_ms: int) -> float:
         changed = self._ill is not None and self._beat(now_ms)
         # A clock that was set back must not stop the heartbeat.
         if not changed and self._resend_ms - RESEND_MS <= now_ms < self._resend_ms:
@@ -90,10 +106,6 @@ class AlertmanagerNotifier:
         if fault is not None:
             raise fault
         return LOOK_S
-
-    async def close(self) -> None:
-        """Close connections. The heartbeat ends by itself: who stops us on purpose is to be told as well."""
-        await self._replicas.close()
 
     async def _load(self) -> None:
         """Take up what an earlier run was sending. A store that fails must not keep alerts from being sent again."""

@@ -240,3 +240,20 @@ def test_a_store_that_fails_keeps_no_alert_from_being_sent_and_sent_again():
         assert [a["endsAt"][11:19] for a in posted(one)] == ["22:18:20", "22:18:20", "22:14:20", "22:14:20"]
 
     asyncio.run(story())
+
+
+def test_an_end_that_could_not_be_sent_is_not_followed_by_firing_again():
+    async def story():
+        async with receivers(1) as (one,):
+            notifier = made([one.url])
+            await notifier.send(example())
+            one.requests.clear()
+            one.answers[:] = [Answer(503), Answer()]
+            over = replace(example().incident, status="resolved", resolved_ms=NOW_MS)
+            with pytest.raises(Retry):
+                await notifier.send(replace(example(), key="k2", reason="resolved", incident=over))
+            await notifier.tend(NOW_MS + MINUTE_MS)
+            await notifier.close()
+        assert {alert["endsAt"] for alert in posted(one)} == {"2023-11-14T22:14:20.000Z"}
+
+    asyncio.run(story())
