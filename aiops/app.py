@@ -79,6 +79,7 @@ class Service:
     web: Starlette
     store: Store
     telemetry: Telemetry
+    health: Health
     tended: Mapping[str, Tended]
     silences: Mapping[str, Silences]
     """Silences of the Alertmanagers in the settings, by the receiver's name: to propose, create and end them."""
@@ -103,9 +104,17 @@ class Service:
 
     def _tending(self, stop: asyncio.Event) -> list[Callable[[], Coroutine[None, None, None]]]:
         """What looks after receivers between notifications; each by itself, so that none waits for another."""
-        clock, failed = self.runner.clock.wall_ms, self.telemetry.untended
+        clock, health = self.runner.clock.wall_ms, self.health
+
+        def done(name: str, fault: str) -> None:
+            if fault:
+                self.telemetry.untended(name)
+                health.warn(f"upkeep of {name}", fault)
+            else:
+                health.good(f"upkeep of {name}")
+
         things = [*self.tended.items(), *self.silences.items()]
-        return [partial(tend, name, one, stop, clock=clock, failed=failed) for name, one in things]
+        return [partial(tend, name, one, stop, clock=clock, done=done) for name, one in things]
 
 
 def build(
@@ -178,7 +187,9 @@ def _assembled(
     book = _book(settings, store, pipeline, clock)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
-    return Service(settings, pipeline, runner, web, store, telemetry, tended(notifiers), silences, tickets(notifiers))
+    return Service(
+        settings, pipeline, runner, web, store, telemetry, health, tended(notifiers), silences, tickets(notifiers)
+    )
 
 
 def _silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], str] | None:

@@ -71,6 +71,7 @@ class SelfWatch:
             opened_ms=now_ms,
             services=(SERVICE,),
             alerts=(alert,),
+            kind="self",
         )
         self._open[part] = incident
         return self._told(incident, "opened", now_ms)
@@ -91,7 +92,7 @@ class SelfWatch:
 
 def is_ours(incident: Incident) -> bool:
     """Tell whether an incident is about ourselves."""
-    return bool(incident.alerts) and incident.alerts[0].source == SOURCE
+    return incident.kind == "self"
 
 
 def part_of(incident: Incident) -> str:

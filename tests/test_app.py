@@ -266,3 +266,20 @@ def test_what_is_only_predicted_opens_tickets_and_pages_nobody(tmp_path):
         "predicted": ["github", "plans"],
         "self": ["github", "pagerduty", "alertmanager"],
     }
+
+
+def test_a_receiver_whose_upkeep_fails_is_said_and_does_not_make_the_service_unready(tmp_path):
+    service = built(tmp_path, "notifiers: [{kind: alertmanager, urls: ['http://127.0.0.1:1']}]")
+
+    async def run():
+        stop = asyncio.Event()
+        parts = [asyncio.create_task(part()) for part in service._tending(stop)]
+        await eventually(service.health.warnings)
+        stop.set()
+        await asyncio.gather(*parts)
+
+    asyncio.run(run())
+    assert service.health.warnings()[0].startswith("upkeep of alertmanager: 127.0.0.1: no connection")
+    assert service.health.reasons() == []
+    assert b'aiops_receiver_upkeep_failures_total{receiver="alertmanager"} 0.0' not in service.telemetry.render()
+    service.store.close()

@@ -17,14 +17,14 @@ FAILED_S = 30.0
 
 
 async def tend(
-    name: str, one: Tended, stop: asyncio.Event, *, clock: Callable[[], int], failed: Callable[[str], None]
+    name: str, one: Tended, stop: asyncio.Event, *, clock: Callable[[], int], done: Callable[[str, str], None]
 ) -> None:
-    """Tend one thing until the stop. One that fails is said once, counted by `failed`, and goes on being tended.
+    """Tend one thing until the stop. One that fails is said once, and goes on being tended.
 
     Parameters
     ----------
     clock : the wall clock, unix ms
-    failed : told `name` after each failure
+    done : told `name` and why it failed, "" if it did not, each time
     """
     said = ""
     while not stop.is_set():
@@ -36,8 +36,7 @@ async def tend(
             # What it says may hold secrets, so only its kind is told.
             wait_s, fault = FAILED_S, type(error).__name__
             log.debug("tending failed name=%s", name, exc_info=True)
-        if fault:
-            failed(name)
+        done(name, fault)
         if fault != said:
             log.warning("tending failed name=%s reason=%s", name, fault) if fault else log.info(
                 "well again name=%s", name
