@@ -20,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs fuzz clean bench-core bench-detection bench-hotpath bench-rca
+.PHONY: help demo test check format lock docs fuzz clean bench-core bench-incidents bench-detection bench-hotpath bench-rca
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort

@@ -185,6 +185,7 @@ def _assembled(
     limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
     book = _book(settings, store, pipeline, clock)
+    telemetry.add_verdicts(book.counts)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
     web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
     return Service(

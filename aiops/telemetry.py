@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, get_args
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aiops import __version__
@@ -132,6 +132,10 @@ class Telemetry:
         self._untended.labels(receiver)
         self._templates.labels(receiver)
 
+    def add_verdicts(self, counts: Mapping[str, int]) -> None:
+        """Show how often each verdict was given, undone and refused; `counts` is looked at at every scrape."""
+        self.registry.register(_Counts("aiops_verdicts", "Verdicts by what came of them.", "what", counts))
+
     def add_scores(self, rows: Callable[[], Iterable[ScoreRow]]) -> None:
         """Show anomaly scores; `rows` is asked at every scrape."""
         self.registry.register(ScoreCollector(rows, self._max_score_series))
@@ -237,6 +241,19 @@ def _answer(status: int) -> str:
     if status == 503:
         return "overloaded"
     return "failed" if status >= 500 else "refused" if status >= 400 else "ok"
+
+
+class _Counts(Collector):
+    """A counter of what somebody else counts."""
+
+    def __init__(self, name: str, text: str, label: str, counts: Mapping[str, int]) -> None:
+        self._about, self._label, self._counts = (name, text), label, counts
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(*self._about, labels=[self._label])
+        for value, count in sorted(self._counts.items()):
+            family.add_metric([value], count)
+        yield family
 
 
 class _WithoutCreated(Collector):

@@ -317,3 +317,11 @@ def test_setting_up_again_replaces_and_an_unknown_level_is_an_error(stream: io.S
     assert second.getvalue().count("event=") == 1
     with pytest.raises(ConfigError, match="level: must be one of debug, info, warning, error, got 'loud'"):
         setup_logging("loud")
+
+
+def test_verdicts_are_counted_from_the_start_by_what_came_of_them():
+    telemetry, counts = Telemetry(), {"noise": 0, "refused": 2}
+    telemetry.add_verdicts(counts)
+    assert b'aiops_verdicts_total{what="refused"} 2.0' in telemetry.render()
+    counts["noise"] += 1
+    assert b'aiops_verdicts_total{what="noise"} 1.0' in telemetry.render()

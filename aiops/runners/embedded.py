@@ -34,6 +34,7 @@ from rca import Case, ServiceGraph
 
 log = logging.getLogger(__name__)
 
+SHORTEST_S = 0.05  # chosen: what is due and does not pass must not keep a core busy
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 FIRST_GRAPH_S = 10.0  # chosen: most graphs come within one second; until then events wait in the inbox
 SPEAK_OF_NOW = frozenset({"alertmanager", "grafana"})  # what they send fires as they send it, whenever it began
@@ -218,7 +219,7 @@ class Embedded:
         while not stop.is_set():
             item: _Arrived | Ranked | None = None
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.tick_s):
+                async with asyncio.timeout(self._patience_s()):
                     item = await self._queue.get()
             started = perf_counter()
             self._reporter.working(now=True)
@@ -226,6 +227,12 @@ class Embedded:
             self._reporter.working(now=False)
             await self._save(outcome, stop)
             self._telemetry.cycle(perf_counter() - started)
+
+    def _patience_s(self) -> float:
+        """How long nothing may come: a tick, or until triage has something to do."""
+        due_ms = self.pipeline.triage.due_ms()
+        due_s = self._pace.tick_s if due_ms is None else (due_ms - self.clock.now_ms()) / 1000
+        return min(self._pace.tick_s, max(SHORTEST_S, due_s))
 
     async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
         outcome, pipeline = _Outcome(), self.pipeline
