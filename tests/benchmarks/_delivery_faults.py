@@ -27,6 +27,9 @@ REASONS: tuple[Literal["opened", "cause changed", "resolved"], ...] = ("opened",
 START_MS = 1_700_000_000_000
 SPREAD_S = 4 * 3600
 LATEST_S = 30 * 3600
+# Ten minutes in which everything is refused, every forty. Had half of all requests been refused for hours, with waits of
+# two minutes, no sender that waits as it is asked could have delivered twelve a minute.
+STORM_S, STORM_EVERY_S = 600, 2400
 
 
 @dataclass
@@ -145,7 +148,7 @@ class _Run:
     def _trouble(self, now_s: float) -> Retry | None:
         rng = self.rng
         match self.fault:
-            case "429" if rng.random() < 0.5:
+            case "429" if rng.random() < (1.0 if now_s % STORM_EVERY_S < STORM_S else 0.05):
                 return Retry("HTTP 429", rng.choice((0.0, 1.0, 30.0, 120.0)))
             case "5xx" if rng.random() < 0.5:
                 return Retry("HTTP 503", rng.choice((0.0, 5.0)))
