@@ -27,8 +27,8 @@ REASONS: tuple[Literal["opened", "cause changed", "resolved"], ...] = ("opened",
 START_MS = 1_700_000_000_000
 SPREAD_S = 4 * 3600
 LATEST_S = 30 * 3600
-# Ten minutes in which everything is refused, every forty. Had half of all requests been refused for hours, with waits of
-# two minutes, no sender that waits as it is asked could have delivered twelve a minute.
+# Ten minutes in which everything is refused, every forty. Were half of all requests refused for hours, with waits of
+# two minutes, no sender that waits as it is asked could deliver twelve a minute.
 STORM_S, STORM_EVERY_S = 600, 2400
 
 
