@@ -33,7 +33,7 @@ def test_a_part_is_told_of_within_three_intervals_to_everybody_and_once():
         "critical",
         ("aiops",),
     )
-    assert (incident.started_ms, incident.opened_ms) == (T0, T0 + 37_500)
+    assert (incident.started_ms, incident.opened_ms, incident.kind) == (T0, T0 + 37_500, "self")
     assert step(watch, 74.9, prom=bad(), store=bad()) == []
     assert [part_of(n.incident) for n in step(watch, 75.0, prom=bad(), store=bad())] == ["store", "store"]
 
