@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +71,9 @@ def stormed(folder: Path, graph: str, requests: list[list[tuple[str, str]]], ove
             assert service.process is not None
             os.sched_setaffinity(service.process.pid, {max(os.sched_getaffinity(0))})
             service.wait_ready(600.0)
+            with suppress(PermissionError):
+                # What else the machine does is not what is measured; without the right to say so, it is part of it.
+                os.setpriority(os.PRIO_PROCESS, service.process.pid, -5)
             before_s = _cpu_s(service.process.pid)
             sent = _send(service.url, requests, over_s)
             _rest(receiver)
