@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aiops._cost import Load
 from aiops.packs import Pack, Recipe
 
 
@@ -73,6 +74,11 @@ class Plan:
     def memory_bytes(self) -> float:
         """Memory for the watched series."""
         return self.series * self.bytes_per_series
+
+    @property
+    def cores(self) -> float:
+        """Share of one core for the watched series."""
+        return Load(self.series, 0, self.step_s).cores
 
     @property
     def queries_per_minute(self) -> float:

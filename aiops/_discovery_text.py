@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from aiops import words
+from aiops._cost import core_text
 from aiops._discovery_plan import PackPlan, Plan
 
 MOST_NAMES = 12
@@ -65,7 +66,7 @@ def _totals(plan: Plan) -> list[str]:
     paging = _many(len(plan.paging_services), "service")
     return [
         f"In all {plan.series:,} series of {_many(len(plan.services), 'service')}: about {memory} of memory for them,",
-        f"and {queries} queries a minute on the server (one value every {plan.step_s:g} s).",
+        f"{core_text(plan.cores)}, and {queries} queries a minute on the server (one value every {plan.step_s:g} s).",
         f"Only signals marked * open incidents, the rest is evidence: {paging} with such a signal.",
         *_paging_lines(plan),
         *_graph_lines(plan),

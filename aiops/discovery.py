@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from aiops._cost import FULL
 from aiops._discovery_plan import PackPlan, Plan, SignalPlan
 from aiops._discovery_text import config_text, plan_text
 from aiops.errors import SourceError
@@ -15,8 +16,8 @@ from aiops.packs.keys import SERVICE_LABEL
 from aiops.packs.match import present
 from aiops.packs.promql import count_query, edges_query
 
-BYTES_PER_SERIES = 4_000.0
-"""Detector state (0.9 kB), 480 rows of history (1.9 kB), names (0.6 kB); measured, rounded up."""
+BYTES_PER_SERIES = FULL.memory_bytes
+"""Memory of a series in the full bank."""
 
 CONCURRENCY = 4
 """Queries under way at once: a fifth of what Prometheus allows by default, so that dashboards go on working."""
