@@ -87,13 +87,15 @@ def _own_pages(f: F32, position: float, c: Constants) -> float:
     """Own pages of noise at a position; beyond the counted ones as a power law."""
     h = int(position)
     part = position - h
-    fade = exp2(-c.own_slope * LOG2_RATIO)
     here = 0.0
     for g in range(h + 1):
-        here = max(here * fade, float(f[NOISE_PAGES + g]))
-    beyond = min(here, max(here * fade, float(f[NOISE_PAGES + h + 1])))
-    odder = c.odder_power * max(position - f[BURST_MARK], 0.0)
-    return float(((1.0 - part) * here + part * beyond) * exp2(odder * f[NOISE_LOG2]))
+        here = max(here * c.own_fade, float(f[NOISE_PAGES + g]))
+    beyond = min(here, max(here * c.own_fade, float(f[NOISE_PAGES + h + 1])))
+    own = (1.0 - part) * here + part * beyond
+    above = position - f[BURST_MARK]
+    if above <= 0.0 or f[NOISE_LOG2] == 0.0 or own == 0.0:
+        return float(own)
+    return float(own * exp2(c.odder_power * above * f[NOISE_LOG2]))
 
 
 @njit(cache=True, error_model="numpy", inline="always")

@@ -66,6 +66,6 @@ def thinner_pages(d: F64, f: F32, own: float, position: float, said: float, c: C
     while mark > 0 and f[NOISE_PAGES + mark] < COUNTED:
         mark -= 1
     rows_log2 = log2(d[ROWS_COUNTED] / (f[ROWS_ABOVE + mark] + PRIOR[mark])) - said / LOG10_OF_2
-    fall_log2 = min(rows_log2, -c.own_slope * LOG2_RATIO * (position - mark))
+    fall_log2 = min(rows_log2, log2(c.own_fade) * (position - mark))
     pages = max(f[NOISE_PAGES + mark] * exp2(fall_log2), beyond)
     return float(own * exp2(f[THIN] * log2(max(pages, 1e-12) / own)))

@@ -21,7 +21,7 @@ class Constants(NamedTuple):
     prior_pages : the shared rate, pages a day at oddness 1 and a step of 60 s
     prior_slope : it falls with this power of the oddness
     prior_step_power : and with this power of the step: fewer rows a day, rarer extremes
-    own_slope : power by which own pages fall beyond the highest mark that had one
+    own_fade : share of own pages that is left one mark further beyond the highest that had one
     young_days : the oddness of a series younger than this is trusted less
     noise_rows : a page of noise lasts no longer than this many rows
     noise_power : how fast the share of noise falls with the rows beyond
@@ -32,14 +32,14 @@ class Constants(NamedTuple):
     persistence: float = 1.5
     ties_weight: float = 4.0
     prior_days: float = 3.0
-    prior_pages: float = 105.0
-    prior_slope: float = 3.0
-    prior_step_power: float = 0.6
-    own_slope: float = 3.0
-    young_days: float = 1.0
+    prior_pages: float = 100.0
+    prior_slope: float = 3.2
+    prior_step_power: float = 0.7
+    own_fade: float = 1.25**-3.0
+    young_days: float = 1.5
     noise_rows: float = 2.2
     noise_power: float = 6.0
-    odder_power: float = 0.5
+    odder_power: float = 0.75
     thin_slope: float = 3.5
 
 

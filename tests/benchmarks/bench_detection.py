@@ -1,7 +1,8 @@
 """Figures of detection: `make bench-detection DATA=folder`.
 
 The folder holds one folder per labelled set (a Parquet file and labels.json each). Cost and calibration on plain noise
-are measured without it. Every set is scored with the one parameter set the package ships; nothing is fitted here.
+are measured without it. Every set is scored with the one parameter set the package ships. Only the rows on how far the
+choice of constants carries (_constants_choice.py) fit anything, and show it on what it was not fitted on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import _constants_choice as choice
 from _detection_peers import F64, Peer, peers
 from _nab_score import FALSE_WEIGHT, nab_score
 from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
@@ -25,6 +27,7 @@ from _table import Row, at_least, at_most, publish
 
 from detectors import DETECTORS, Bank, Novelty, rarity_threshold
 from detectors.checks import NOISES, surprise_shares
+from detectors.constants import SHIPPED, Constants
 from detectors.joint import Joint
 
 PAGE_SETS = ("kpi_aiops2018", "wsd", "ms_cloud_monitoring")
@@ -37,7 +40,7 @@ GRID = np.unique(np.r_[np.arange(-3.0, 4.0, 0.04), [rarity_threshold(rate) for r
 NOISE_STEPS_S = {1: (2_000_000, 8), 15: (700_000, 4), 300: (60_000, 8)}  # step -> rows, series: 185 days at least
 
 
-def bank_scores(series: Sequence[Labelled]) -> list[F64]:
+def bank_scores(series: Sequence[Labelled], constants: Constants = SHIPPED) -> list[F64]:
     """Rarity of every row; rows at which the clock stands still have none."""
     out = []
     for one in series:
@@ -45,7 +48,7 @@ def bank_scores(series: Sequence[Labelled]) -> list[F64]:
         score = np.full(len(forward), np.nan)
         times_ms = (one.times_s[forward] * 1e3).astype(np.int64)
         if one.values.shape[1] == 1:
-            score[forward] = Bank(1).update(times_ms, one.values[forward]).rarity[:, 0]
+            score[forward] = Bank(1, constants=constants).update(times_ms, one.values[forward]).rarity[:, 0]
         else:
             score[forward] = Joint(one.values.shape[1]).update(times_ms, one.values[forward]).rarity[:, 0]
         out.append(score)
@@ -174,6 +177,23 @@ def promise_rows(seen: dict[str, Curves]) -> list[Row]:
     return rows
 
 
+def choice_rows(data: dict[str, list[Labelled]], paging: Sequence[str], count: int) -> list[Row]:
+    """What constants chosen on some of the data do on the rest."""
+    tried = choice.look(data, bank_scores, GRID, count)
+    rows = []
+    for half, own, other in choice.halves(tried, paging):
+        rows.append(Row(f"constants chosen on the {half} series: mean R@1/week there", round(own, 1), "%"))
+        rows.append(at_least(f"{half} series, constants chosen on the others", round(other, 1), "%", round(own - 4, 1)))
+    for name in data:
+        seen = choice.left_out(tried, name)
+        over = seen.over_promise(MONTH, BUDGETS["30 d"])
+        rows.append(_within(f"{name}: false pages over promise, constants chosen on the other sets", over, 2.0))
+        if name in paging:
+            recall, _ = seen.best(BUDGETS["week"])
+            rows.append(at_least(f"{name}: R@1/week, constants chosen on the other sets", round(recall, 1), "%", 75.0))
+    return rows
+
+
 def peer_rows(data: dict[str, list[Labelled]], found: dict[str, Peer], every: int) -> list[Row]:
     """R@1/week and cost of peers and bank on every few series of each set."""
     rows = []
@@ -194,7 +214,7 @@ def peer_rows(data: dict[str, list[Labelled]], found: dict[str, Peer], every: in
     return rows
 
 
-def data_rows(folder: Path, *, slow: bool, every: int) -> list[Row]:
+def data_rows(folder: Path, *, slow: bool, every: int, candidates: int) -> list[Row]:
     """All figures that need labelled data."""
     sets = [name for name in (*PAGE_SETS, *OTHER_SETS, JOINT_SET) if (folder / name / "labels.json").exists()]
     data = {name: load(folder / name) for name in sets}
@@ -217,6 +237,7 @@ def data_rows(folder: Path, *, slow: bool, every: int) -> list[Row]:
         rows.append(at_least("asd12 joint: R@1/day", round(best, 1), "%", 80.0))
         f1 = point_f1(data[JOINT_SET], scores[JOINT_SET])
         rows.append(at_least("asd12 joint: point F1, no adjustment", round(f1, 3), "", 0.5))
+    rows += choice_rows({name: one for name, one in data.items() if name != JOINT_SET}, paging, candidates)
     return rows + peer_rows({name: data[name] for name in paging}, peers(slow=slow), every)
 
 
@@ -226,6 +247,7 @@ def main() -> int:
     parser.add_argument("--data", default="", help="folder with one folder per labelled set")
     parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
     parser.add_argument("--every", type=int, default=5, help="peers are measured on every few series only")
+    parser.add_argument("--candidates", type=int, default=30, help="sets of constants tried to see how choices carry")
     parser.add_argument(
         "--release", default="", help="write the figures into docs/detection_results.md under this name"
     )
@@ -233,7 +255,7 @@ def main() -> int:
     rows = cost_rows() + noise_rows()
     folder = Path(args.data)
     if args.data and any(folder.glob("*/labels.json")):
-        rows += data_rows(folder, slow=args.slow, every=args.every)
+        rows += data_rows(folder, slow=args.slow, every=args.every, candidates=args.candidates)
     else:
         print(f"no labelled data in {args.data or 'DATA='}: cost and noise only")
     written = publish("detection", rows)
