@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from aiops._build_alertmanager import build_alertmanager
+from aiops._build_slack import Well, build_slack
 from aiops._build_tickets import build_github, build_grafana, build_jira, build_pagerduty
 from aiops._config_only import Only
 from aiops._config_receivers import AlertmanagerReceiver, ConsoleReceiver, Receiver, WebhookReceiver
+from aiops._config_slack import SlackReceiver
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
 from aiops.model import Incident, IncidentKind
 from aiops.notifiers import Notifier, Receipts, Tended
+from aiops.notifiers._slack_state import Incidents
 from aiops.notifiers._template import BodyTemplate
 from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.checks import example
@@ -24,6 +27,20 @@ from aiops.notifiers.console import ConsoleNotifier
 from aiops.notifiers.only import OnlyNotifier, Rule
 from aiops.notifiers.receipts import ReceiptStore
 from aiops.notifiers.webhook import WebhookNotifier
+
+
+class _NoIncidents:
+    """Where nothing was saved."""
+
+    def incident(self, incident_id: str) -> None:
+        """None."""
+
+    def case(self, incident_id: str) -> None:
+        """None."""
+
+
+def _unheard(part: str, reason: str) -> None:
+    """Nobody wants to know how parts are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +55,8 @@ class Around:
     ill : why the service is not healthy, one line per part
     live : incidents that go on
     template_failed : told the name of a receiver whose template has failed
+    well : told of parts that do not work, and when they do again
+    incidents : incidents as they are saved now
     """
 
     store: ReceiptStore
@@ -46,6 +65,8 @@ class Around:
     ill: Callable[[], Sequence[str]] = list
     live: Callable[[], Sequence[Incident]] = list
     template_failed: Callable[[str], None] = lambda _: None
+    well: Well = _unheard
+    incidents: Incidents = field(default_factory=_NoIncidents)
 
 
 def build_notifiers(settings: Settings, base: Path, around: Around) -> dict[str, Notifier]:
@@ -59,7 +80,8 @@ def build_notifiers(settings: Settings, base: Path, around: Around) -> dict[str,
     ------
     ConfigError : a file that is named cannot be read, or an address is none
     """
-    return {one.name: _limited(one, _notifier(one, base, around), around) for one in settings.notifiers}
+    wait_s = settings.triage.group_wait_s
+    return {one.name: _limited(one, _notifier(one, base, around, wait_s), around) for one in settings.notifiers}
 
 
 def tended(notifiers: Mapping[str, Notifier]) -> dict[str, Tended]:
@@ -74,7 +96,7 @@ def tickets(notifiers: Mapping[str, Notifier]) -> dict[str, TicketNotifier]:
     return {name: one for name, one in inner.items() if isinstance(one, TicketNotifier)}
 
 
-def _notifier(one: Receiver, base: Path, around: Around) -> Notifier:
+def _notifier(one: Receiver, base: Path, around: Around, group_wait_s: float) -> Notifier:
     # One case for each kind; what a kind needs beyond a few lines belongs in its own module.
     receipts = Receipts(around.store, one.name)
     match one:
@@ -92,6 +114,17 @@ def _notifier(one: Receiver, base: Path, around: Around) -> Notifier:
             return build_github(one, base, receipts, around.clock, around.page)
         case PagerDutyReceiver():
             return build_pagerduty(one, base, receipts, around.page)
+        case SlackReceiver():
+            return build_slack(
+                one,
+                base,
+                receipts,
+                around.incidents,
+                clock=around.clock,
+                page=around.page,
+                group_wait_s=group_wait_s,
+                well=around.well,
+            )
 
 
 def _webhook(one: WebhookReceiver, base: Path, around: Around) -> WebhookNotifier:

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from aiops._config_only import Only, Seconds, Url
+from aiops._config_slack import SlackReceiver
 from aiops._config_sources import BasicAuth
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 
@@ -60,6 +61,7 @@ Receiver = (
     | JiraReceiver
     | GithubReceiver
     | PagerDutyReceiver
+    | SlackReceiver
 )
 
 

@@ -57,6 +57,10 @@ class Health:
         """Note something that somebody should look at although the service does its work."""
         self._set(part, ok=False, reason=reason, since_ms=since_ms, is_warning=True)
 
+    def told(self, part: str, reason: str) -> None:
+        """Note how a part is: why it is not well, "" for well."""
+        self._set(part, ok=not reason, reason=reason)
+
     def forget(self, part: str) -> None:
         """A part that is gone says nothing any more."""
         self._conditions.pop(part, None)

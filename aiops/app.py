@@ -22,6 +22,7 @@ from aiops._build_notifiers import Around, build_notifiers, tended, tickets
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
+from aiops._build_slack import Buttons, build_buttons, build_desk
 from aiops._kernels import compile_kernels
 from aiops._secret_file import read_secret
 from aiops.backend import ServiceBackend, score_rows
@@ -81,6 +82,7 @@ class Service:
     telemetry: Telemetry
     health: Health
     tended: Mapping[str, Tended]
+    buttons: Buttons
     silences: Mapping[str, Silences]
     """Silences of the Alertmanagers in the settings, by the receiver's name: to propose, create and end them."""
     tickets: Mapping[str, TicketNotifier]
@@ -96,7 +98,8 @@ class Service:
         try:
             # Before the first request is taken: a sender would time out on a compiler that holds up the loop.
             await asyncio.to_thread(compile_kernels)
-            await self.runner.run(stop, serve_web, *self._tending(stop))
+            hearing = [partial(run, stop) for run in self.buttons.runs]
+            await self.runner.run(stop, serve_web, *self._tending(stop), *hearing)
         finally:
             for silences in self.silences.values():
                 await silences.close()
@@ -157,6 +160,11 @@ def _assembled(
     opened: Callable[[Incident], None] | None,
 ) -> Service:
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
+    silences = build_silences(settings, base, clock.wall_ms)
+    inputs = build_inputs(settings, store, health, base, wall)
+    triage = Triage(triage_settings(settings, tuple(one.name for one in settings.notifiers)))
+    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings), _silenced(silences))
+    book = _book(settings, store, pipeline, clock)
     around = Around(
         store,
         clock.wall_ms,
@@ -164,11 +172,13 @@ def _assembled(
         ill=health.reasons,
         live=lambda: [*store.incidents(status="open"), *store.incidents(status="flapping")],
         template_failed=telemetry.template_failed,
+        well=health.told,
+        incidents=store,
     )
-    inputs, notifiers = build_inputs(settings, store, health, base, wall), build_notifiers(settings, base, around)
-    silences = build_silences(settings, base, clock.wall_ms)
-    triage = Triage(triage_settings(settings, tuple(notifiers)))
-    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings), _silenced(silences))
+    notifiers = build_notifiers(settings, base, around)
+    asking = tickets(notifiers)
+    desk = build_desk(book, silences, asking)
+    buttons = build_buttons(settings, base, notifiers, clock=clock.wall_ms, well=health.told, desk=desk)
     runner = Embedded(
         pipeline,
         saver=_saver(settings, store, clock),
@@ -184,12 +194,21 @@ def _assembled(
     telemetry.add_scores(lambda: score_rows(pipeline))
     limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
-    book = _book(settings, store, pipeline, clock)
     telemetry.add_verdicts(book.counts)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
-    web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall)
+    web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall, slack=buttons.apps)
     return Service(
-        settings, pipeline, runner, web, store, telemetry, health, tended(notifiers), silences, tickets(notifiers)
+        settings,
+        pipeline,
+        runner,
+        web,
+        store,
+        telemetry,
+        health,
+        tended(notifiers),
+        buttons,
+        silences,
+        asking,
     )
 
 

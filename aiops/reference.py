@@ -11,6 +11,7 @@ import msgspec
 
 from aiops import config
 from aiops._config_only import Only
+from aiops._config_slack import SlackReceiver, SlackRoute
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 
 HEAD = """# Settings
@@ -38,6 +39,8 @@ SECTIONS = (
     ("notifiers[] kind: jira", JiraReceiver),
     ("notifiers[] kind: github", GithubReceiver),
     ("notifiers[] kind: pagerduty", PagerDutyReceiver),
+    ("notifiers[] kind: slack", SlackReceiver),
+    ("notifiers[].routes[]", SlackRoute),
     ("notifiers[].only", Only),
     ("maintenance[]", config.MaintenanceSettings),
     ("verdicts", config.VerdictSettings),

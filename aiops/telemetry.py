@@ -31,7 +31,7 @@ EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
 RECEIVING = ("alertmanager", "grafana", "events")
 ENDPOINTS = (
     *("write", "otlp_metrics", "alertmanager", "grafana", "events", "incidents", "incident", "graph"),
-    *("healthy", "ready", "metrics", "overview", "detail", "other"),
+    *("healthy", "ready", "metrics", "overview", "detail", "slack", "other"),
 )
 ANSWERS = ("ok", "refused", "overloaded", "failed", "gone")
 

@@ -29,8 +29,13 @@ class _StrictClient(WebClient):
 
 def quiet_client(token: Secret, base_url: str, timeout_s: float) -> WebClient:
     """A client that sends each request once and logs nothing: its lines hold addresses and whole messages."""
-    silent = logging.Logger("aiops.slack", logging.CRITICAL + 1)  # noqa: LOG001 - one of its own, that nobody configures
-    silent.addHandler(logging.NullHandler())
     return _StrictClient(
-        token=token.reveal(), base_url=base_url, timeout=int(timeout_s), logger=silent, retry_handlers=[]
+        token=token.reveal(), base_url=base_url, timeout=int(timeout_s), logger=silent_logger(), retry_handlers=[]
     )
+
+
+def silent_logger() -> logging.Logger:
+    """A logger that nobody configures and that says nothing."""
+    silent = logging.Logger("aiops.slack", logging.CRITICAL + 1)  # noqa: LOG001 - not one of the tree
+    silent.addHandler(logging.NullHandler())
+    return silent

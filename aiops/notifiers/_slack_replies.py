@@ -9,8 +9,10 @@ from aiops._triage_title import name_of
 from aiops.model import Anomaly, Incident
 from aiops.notifiers._links import Links
 from aiops.notifiers._slack_blocks import cause_line, sign, some, worst
-from aiops.notifiers._slack_message import Message, context, header, message, section
+from aiops.notifiers._slack_buttons import CANCEL, CONFIRM, PREFIX, VERDICTS
+from aiops.notifiers._slack_message import Message, actions, button, context, header, message, section
 from aiops.notifiers._slack_text import link, plain
+from aiops.notifiers._slack_thread import NoteKind
 from rca import Evidence
 
 MOST_EVIDENCE, MOST_SIGNALS, DIGEST_LINES = 8, 12, 40
@@ -53,6 +55,36 @@ def flapping(incident: Incident) -> Message:
     times = words.counted(incident.flaps, "time")
     text = f":repeat: It came back {times}: taken as one incident that flaps, which is resolved once it stays quiet."
     return message(text, (section([text]),))
+
+
+NOTE_KINDS: dict[str, NoteKind] = {
+    "acknowledge": "acknowledged",
+    "silence": "silence",
+    "ticket": "ticket",
+    **dict.fromkeys(VERDICTS, "verdict"),
+}
+"""What is noted of a button."""
+
+
+def silence_proposed(what: str, user: str, value: str) -> Message:
+    """What a silence would be, with the buttons that make or drop it.
+
+    Parameters
+    ----------
+    value : of the buttons: incident and proposal
+    """
+    text = f":no_bell: <@{user}> proposes to silence alerts with {plain(what, 1500)}"
+    buttons = [
+        button(f"{PREFIX}{CONFIRM}", "Create the silence", value, "danger"),
+        button(f"{PREFIX}{CANCEL}", "Do not", value),
+    ]
+    return message(text, [section([text, "Nothing is silenced yet."]), actions(f"aiops:{value}"[:255], buttons)])
+
+
+def silence_decided(outcome: str, user: str) -> Message:
+    """What became of a proposal."""
+    text = f":no_bell: {plain(outcome[:1].upper() + outcome[1:], 1500)} (<@{user}>)"
+    return message(text, [section([text])])
 
 
 def digest(incidents: Sequence[Incident], total: int, cap: int, links: Links) -> Message:

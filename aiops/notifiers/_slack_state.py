@@ -9,10 +9,15 @@ import msgspec
 from aiops.errors import StoreError
 from aiops.model import Incident
 from aiops.notifiers._slack_cap import ChannelHour, Digest
+from aiops.notifiers._slack_click import Click
 from aiops.notifiers._slack_thread import Thread
 from aiops.notifiers.receipts import Receipts
+from aiops.silence import Silence
 
 T = TypeVar("T")
+
+MOST_AUDIT = 500
+"""Lines of who did what: chosen, months of a team's clicks."""
 
 
 class Incidents(Protocol):
@@ -73,18 +78,51 @@ class SlackState:
         """Remember the id, so that a new name of the channel changes nothing."""
         await self._receipts.keep("", {f"id:{channel}": known})
 
-    async def waiting(self) -> dict[str, str]:
-        """Clicks nobody has dealt with, by their id, as they were kept."""
-        prefix = "click:"
-        found = (await self._receipts.of("")).items()
-        return {name.removeprefix(prefix): text for name, text in found if name.startswith(prefix) and text != "done"}
+    async def waiting_clicks(self) -> list[Click]:
+        """Clicks nobody has dealt with, in the order in which they came."""
+        kept = (await self._receipts.of("")).items()
+        found = [_read(text, Click) for name, text in kept if name.startswith("click:")]
+        return sorted((c for c in found if c is not None), key=lambda c: (c.received_ms, c.id))
 
-    async def keep_click(self, click_id: str, text: str) -> bool:
+    async def keep_click(self, click: Click) -> bool:
         """Keep a click until it is dealt with; False if it is known already."""
-        if f"click:{click_id}" in await self._receipts.of(""):
+        name = f"click:{click.id}"
+        if name in await self._receipts.of(click.incident_id) or name in await self._receipts.of(""):
             return False
-        await self._receipts.keep("", {f"click:{click_id}": text})
+        await self._receipts.keep("", {name: _written(click)})
         return True
+
+    async def click_done(self, click: Click) -> None:
+        """Note that a click was dealt with, for as long as its incident is kept."""
+        if click.incident_id:
+            await self._receipts.keep(click.incident_id, {f"click:{click.id}": "done"})
+        await self._receipts.keep("", {f"click:{click.id}": ""})
+
+    async def proposal(self, incident_id: str, proposal_id: str) -> Silence | None:
+        """A silence nobody has decided on, with an id if it was made; None if there is none of that name."""
+        return _read((await self._receipts.of(incident_id)).get(f"proposal:{proposal_id}", ""), Silence)
+
+    async def keep_proposal(self, incident_id: str, proposal_id: str, proposal: Silence) -> None:
+        """Keep a proposal until it is decided."""
+        await self._receipts.keep(incident_id, {f"proposal:{proposal_id}": _written(proposal)})
+
+    async def drop_proposal(self, incident_id: str, proposal_id: str) -> None:
+        """Forget a proposal that was decided."""
+        await self._receipts.keep(incident_id, {f"proposal:{proposal_id}": ""})
+
+    async def audit(self, at_ms: int, line: str) -> None:
+        """Keep a line of who did what, the latest `MOST_AUDIT`."""
+        names = sorted(name for name in await self._receipts.of("") if name.startswith("audit:"))
+        number = 0
+        while (name := f"audit:{at_ms:015d}:{number:04d}") in names:
+            number += 1
+        old = names[: max(0, len(names) + 1 - MOST_AUDIT)]
+        await self._receipts.keep("", {name: line} | dict.fromkeys(old, ""))
+
+    async def audited(self) -> list[tuple[int, str]]:
+        """Who did what and when (unix ms), in order."""
+        kept = sorted((name, line) for name, line in (await self._receipts.of("")).items() if name.startswith("audit:"))
+        return [(int(name.split(":")[1]), line) for name, line in kept]
 
     async def _shared(self, name: str) -> str:
         return (await self._receipts.of("")).get(name, "")

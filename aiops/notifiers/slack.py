@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from aiops.errors import DeliveryError, NotYet
@@ -24,6 +24,7 @@ from aiops.notifiers._slack_api import SlackApi
 from aiops.notifiers._slack_blocks import incident_message
 from aiops.notifiers._slack_digests import Digests
 from aiops.notifiers._slack_errors import Gone, TokenRefused
+from aiops.notifiers._slack_message import Message
 from aiops.notifiers._slack_post import Poster, shown_hash
 from aiops.notifiers._slack_route import Route, channel_of
 from aiops.notifiers._slack_state import Incidents, SlackState
@@ -82,7 +83,7 @@ class SlackNotifier:
         chart: Callable[[Incident, bytes], bytes | None] | None = None,
         well: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._api, self._state, self._incidents, self._settings = api, state, incidents, settings
+        self.api, self.state, self.incidents, self._settings = api, state, incidents, settings
         self._clock, self._chart, self._well = clock, chart, well
         self._poster = Poster(api, state, clock)
         self._digests = Digests(
@@ -115,15 +116,33 @@ class SlackNotifier:
         """Let what is under way end: it may have been posted, and that must be written down."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
+    def offer(self, buttons: Sequence[str]) -> None:
+        """Show these buttons from now on, see `buttons_of`."""
+        self._settings = replace(self._settings, offered=tuple(buttons))
+
     async def redraw(self, incident_id: str, change: Callable[[Thread], Thread]) -> Thread:
         """Note something about an incident's message and show it there. Raises as `send` does."""
         async with self._one:
-            thread = change(await self._state.thread(incident_id))
-            await self._state.keep_thread(incident_id, thread)
-            incident = await asyncio.to_thread(self._incidents.incident, incident_id)
+            thread = change(await self.state.thread(incident_id))
+            await self.state.keep_thread(incident_id, thread)
+            incident = await asyncio.to_thread(self.incidents.incident, incident_id)
             if incident is None or not thread.ts:
                 return thread
             return await self._shown(incident, thread, f"{incident_id}:anew")
+
+    async def say(self, incident_id: str, said: Message, name: str, key: str) -> None:
+        """Say something in an incident's thread, once per name. Raises as `send` does."""
+        async with self._one:
+            thread = await self.state.thread(incident_id)
+            if thread.ts:
+                await self._poster.reply(incident_id, thread, said, name, key)
+
+    async def amend(self, incident_id: str, said: Message, name: str, key: str) -> None:
+        """Let something that was said in a thread show something else. Raises as `send` does."""
+        async with self._one:
+            thread = await self.state.thread(incident_id)
+            if thread.has(name):
+                await self._poster.edit_reply(thread, said, name, key)
 
     # -- inside
 
@@ -145,7 +164,7 @@ class SlackNotifier:
 
     async def _tell(self, note: Notification) -> str:
         incident = await self._newest(note.incident)
-        thread = await self._state.thread(incident.id)
+        thread = await self.state.thread(incident.id)
         if not thread.channel:
             self._wait_for_others(note, incident)
             channel = channel_of(incident, self._settings.routes, self._settings.channel)
@@ -165,7 +184,7 @@ class SlackNotifier:
             return (await self._reply(incident, thread, note)).ts
 
     async def _newest(self, told: Incident) -> Incident:
-        saved = await asyncio.to_thread(self._incidents.incident, told.id)
+        saved = await asyncio.to_thread(self.incidents.incident, told.id)
         return saved if saved is not None and saved.updated_ms >= told.updated_ms else told
 
     def _wait_for_others(self, note: Notification, incident: Incident) -> None:
@@ -190,14 +209,14 @@ class SlackNotifier:
                 return thread
             return await self._poster.parent(incident.id, thread, message, f"{key}:anew")
         thread = replace(thread, shown=shown_hash(message))
-        await self._state.keep_thread(incident.id, thread)
+        await self.state.keep_thread(incident.id, thread)
         return thread
 
     async def _lost(self, incident_id: str, thread: Thread) -> Thread:
         """Somebody deleted the message, and with it the thread."""
         log.info("slack message is gone incident=%s times=%d", incident_id, thread.anew + 1)
         thread = replace(thread, ts="", shown="", replies=(), intent="", anew=thread.anew + 1)
-        await self._state.keep_thread(incident_id, thread)
+        await self.state.keep_thread(incident_id, thread)
         return thread
 
     async def _details(self, incident: Incident, thread: Thread, note: Notification) -> Thread:
@@ -210,7 +229,7 @@ class SlackNotifier:
             await self._poster.edit_reply(thread, said, "details", key)
         if self._chart is not None and not thread.has("chart"):
             thread = replace(thread, replies=(*thread.replies, ("chart", "")))
-            await self._state.keep_thread(incident.id, thread)
+            await self.state.keep_thread(incident.id, thread)
             await self._draw(incident, thread)
         return thread
 
@@ -222,13 +241,13 @@ class SlackNotifier:
 
     async def _draw(self, incident: Incident, thread: Thread) -> None:
         assert self._chart is not None
-        case = await asyncio.to_thread(self._incidents.case, incident.id)
+        case = await asyncio.to_thread(self.incidents.case, incident.id)
         try:
             data = await asyncio.to_thread(self._chart, incident, case) if case else None
             if data:
-                channel = await self._state.channel_id(thread.channel)
+                channel = await self.state.channel_id(thread.channel)
                 title = replies.chart_title(incident)
-                await self._api.upload(channel, thread.ts, data=data, name=f"{incident.id}.png", title=title)
+                await self.api.upload(channel, thread.ts, data=data, name=f"{incident.id}.png", title=title)
         except DeliveryError as error:
             log.warning("no chart in slack incident=%s reason=%s", incident.id, error)
         except Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -24,6 +24,7 @@ from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import WRITE_PATH, Receivers
 from aiops.web.shortcut import Shortcut
+from aiops.web.slack import SlackApp, SlackRoute
 from aiops.web.verdict_api import VerdictApi
 from aiops.web.verdict_pages import VerdictPages
 
@@ -39,6 +40,7 @@ def build_app(
     *,
     telemetry: Telemetry | None = None,
     clock: Callable[[], float] = time.time,
+    slack: Sequence[SlackApp] = (),
 ) -> Starlette:
     """Build the application.
 
@@ -46,17 +48,22 @@ def build_app(
     ----------
     telemetry : where requests and events are counted; None = a private one that nobody sees
     clock : wall time, unix seconds
+    slack : apps whose buttons come in here
     """
     metrics = telemetry or Telemetry()
     intake = Intake(settings.max_held_bytes, settings.body_timeout_s)
     pages = Pages(backend, settings.refresh_s, clock)
     receivers = Receivers(backend, settings, intake, clock, metrics.told)
-    guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered)
+    buttons = SlackRoute(slack, intake, clock).routes()
+    # Slack has a signature and no token of ours.
+    signed = tuple(route.path for route in buttons)
+    guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered, signed=signed)
     failed = {AiopsError: _refused, HTTPException: _no_such_route, ClientDisconnect: _gone}
     shortcut = Middleware(Shortcut, path=WRITE_PATH, endpoint=receivers.write, failed=failed)
     return Starlette(
         routes=[
             *receivers.routes(),
+            *buttons,
             *Api(backend).routes(),
             *VerdictApi(backend, intake).routes(),
             *DeliveryApi(backend, intake).routes(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 from starlette.datastructures import Headers
@@ -34,15 +34,23 @@ def problem(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 
 class Guard:
-    """ASGI middleware; see the module."""
+    """ASGI middleware; see the module.
 
-    def __init__(self, app: ASGIApp, *, token: Secret, policy: str, counted: Counted) -> None:
+    Parameters
+    ----------
+    signed : paths whose senders prove who they are by a signature instead of the token
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, token: Secret, policy: str, counted: Counted, signed: Collection[str] = ()
+    ) -> None:
         self.app = app
         self._token = token
         headers = _HEADERS | {"content-security-policy": policy}
         self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self._names = {name for name, _ in self._headers}
         self._counted = counted
+        self._open = (*_OPEN, *signed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,7 +80,7 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if scope["path"] not in _OPEN and not auth.permitted(headers, self._token):
+        if scope["path"] not in self._open and not auth.permitted(headers, self._token):
             return problem(401, "a token is needed", {"www-authenticate": 'Basic realm="aiops", charset="UTF-8"'})
         if scope["method"] not in ("GET", "HEAD") and auth.from_elsewhere(headers):
             return problem(403, "requests from other sites are not taken")

@@ -16,6 +16,7 @@ from typing import Self
 from urllib.parse import parse_qs
 
 from tests.notifiers import _slack_rules as rules
+from tests.notifiers._fake_socket import Sockets
 
 READS = {"conversations.history", "conversations.replies", "auth.test"}
 SCOPES = frozenset({"chat:write", "files:write", "channels:history", "groups:history"})
@@ -54,6 +55,7 @@ class FakeSlack:
         self.clock = clock
         self.channels = {"C0ALERTS": Channel("alerts"), "C0PAY": Channel("payments")}
         self.tokens: dict[str, frozenset[str]] = {"xoxb-good": SCOPES}
+        self.app_tokens = {"xapp-good"}
         self.users = {"U0ANNA", "U0BEN"}
         self.messages: list[dict] = []
         self.whispers: list[dict] = []
@@ -64,6 +66,7 @@ class FakeSlack:
         self._last_s: dict[str, float] = {}
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
+        self.sockets = Sockets()
         self._server: ThreadingHTTPServer | None = None
 
     # -- what a test sees
@@ -103,6 +106,9 @@ class FakeSlack:
             def do_POST(self) -> None:
                 slack.serve(self)
 
+            def do_GET(self) -> None:
+                slack.sockets.serve(self)
+
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
 
@@ -112,6 +118,7 @@ class FakeSlack:
 
     def __exit__(self, *_: object) -> None:
         assert self._server is not None
+        self.sockets.end()
         self._server.shutdown()
         self._server.server_close()
 
@@ -166,10 +173,16 @@ class FakeSlack:
         if method in READS:
             # JSON is not read there: it is as if nothing had been said.
             return {}
-        return json.loads(body)
+        return json.loads(body) if body else {}
 
     def _permit(self, method: str, authorization: str) -> None:
         token = authorization.removeprefix("Bearer ")
+        if method == "apps.connections.open":
+            if not token.startswith("xapp-"):
+                raise Refusal("not_allowed_token_type")
+            if token not in self.app_tokens:
+                raise Refusal("invalid_auth")
+            return
         if not token:
             raise Refusal("not_authed")
         if token not in self.tokens:
@@ -181,6 +194,7 @@ class FakeSlack:
 
     def _done(self, method: str, given: dict) -> dict:
         known = {
+            "apps.connections.open": lambda _: {"url": self.sockets.address(self.url)},
             "auth.test": lambda _: {"team_id": "T1", "user_id": "UBOT"},
             "chat.postMessage": self._post,
             "chat.update": self._update,

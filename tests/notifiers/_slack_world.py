@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from aiops.errors import DeliveryError, NotYet, Retry
 from aiops.model import Anomaly, Event, Incident, Notification, SeriesKey
 from aiops.notifiers._slack_api import SlackApi
+from aiops.notifiers._slack_clicks import ClickRules, SlackClicks
+from aiops.notifiers._slack_desk import Desk
 from aiops.notifiers._slack_state import SlackState
 from aiops.notifiers.checks import MemoryReceipts
 from aiops.notifiers.receipts import Receipts
@@ -82,6 +84,18 @@ def resolved(one: Incident) -> Incident:
     return replace(one, status="resolved", resolved_ms=end_ms, updated_ms=end_ms + MINUTE_MS, anomalies=anomalies)
 
 
+def pressed(action: str, user: str = "U0ANNA", value: str = "0123456789ab", at: str = "1", ts: str = "1.1") -> dict:
+    """The payload of a button, as Slack sends it."""
+    return {
+        "type": "block_actions",
+        "team": {"id": "T1"},
+        "user": {"id": user, "username": user.removeprefix("U0").lower(), "team_id": "T1"},
+        "trigger_id": "1.2.3",
+        "container": {"type": "message", "message_ts": ts, "channel_id": "C0ALERTS", "is_ephemeral": False},
+        "actions": [{"type": "button", "action_id": f"aiops:{action}", "value": value, "action_ts": at}],
+    }
+
+
 @dataclass
 class Saved:
     """Incidents as the store has them."""
@@ -109,7 +123,9 @@ class World:
         self.chart = None
         self.health: list[str] = []
         self.state = SlackState(Receipts(self.receipts, "slack"))
+        self.desk, self.rules = Desk(), ClickRules()
         self.notifier: SlackNotifier
+        self.clicks: SlackClicks
 
     def restart(self, token: str = "xoxb-good", url: str = "") -> SlackNotifier:  # noqa: S107 - of the fake
         self.now_s += 2.0
@@ -125,7 +141,24 @@ class World:
             chart=self.chart,
             well=self.health.append,
         )
+        now_ms = lambda: round(self.now_s * 1000)
+        self.clicks = SlackClicks(self.notifier, desk=self.desk, rules=self.rules, clock=now_ms)
         return self.notifier
+
+    def press(
+        self, action: str, user: str = "U0ANNA", value: str = "0123456789ab", at: str = "1", ts: str = ""
+    ) -> None:
+        """Somebody presses a button, and it is done."""
+
+        async def story() -> None:
+            await self.clicks.take(pressed(action, user, value, at, ts or (self.slack.seen() or [{"ts": ""}])[0]["ts"]))
+            await self.clicks.work()
+
+        asyncio.run(story())
+
+    def audit(self) -> list[str]:
+        """Who did what."""
+        return [line for _, line in asyncio.run(self.state.audited())]
 
     async def sleep(self, seconds: float) -> None:
         self.slept_s += seconds

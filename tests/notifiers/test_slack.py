@@ -143,7 +143,8 @@ def test_a_caller_that_gives_up_does_not_stop_what_is_under_way():
         async def slow(_):
             await gate.wait()
 
-        here.notifier._api._sleep = slow
+        here.sleep = slow
+        here.restart()
         here.slack.limited = False
         first = asyncio.create_task(here.notifier.send(note(incident())))
         while "chat.postMessage" not in here.slack.methods():  # noqa: ASYNC110 - the fake is in another thread
