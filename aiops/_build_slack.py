@@ -43,7 +43,7 @@ class Buttons:
 
 
 def build_desk(book: VerdictBook, silences: Mapping[str, Silences], tickets: Mapping[str, TicketNotifier]) -> Desk:
-    """What buttons set off: verdicts, silences in the first Alertmanager, tickets in the first tracker of the settings."""
+    """What buttons set off: verdicts, silences in the first Alertmanager, tickets in the first tracker."""
     tracker = next(iter(tickets.values()), None)
 
     async def verdict(incident_id: str, answer: str, *, who: str, key: str) -> list[str]:

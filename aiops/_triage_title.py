@@ -30,7 +30,7 @@ def title(anomalies: Iterable[Anomaly], alerts: Iterable[Event], services: Itera
     >>> title([], [Event("a", 0, "cart", "alert", "HighErrorRate")], ["cart", "shop"], further=0)
     'cart: HighErrorRate and 1 more service'
     """
-    hurting = sorted((a for a in anomalies if a.pages), key=_worst_first)
+    hurting = sorted((a for a in anomalies if a.pages), key=worst_first)
     if hurting:
         place, what = hurting[0].series.service or hurting[0].series.peer, describe(hurting[0])
     else:
@@ -70,7 +70,8 @@ def name_of(series: SeriesKey) -> str:
     return name.replace("_", " ") + (f" to {series.peer}" if series.peer and series.service else "")
 
 
-def _worst_first(anomaly: Anomaly) -> tuple[int, float, int, str]:
+def worst_first(anomaly: Anomaly) -> tuple[int, float, int, str]:
+    """A key that sorts what hurts: what users feel most first, then the rarest."""
     rarity = anomaly.rarity if math.isfinite(anomaly.rarity) else math.inf
     return (-_PAIN[anomaly.kind], -rarity, anomaly.started_ms, anomaly.id)
 

@@ -161,7 +161,9 @@ class Delivery:
             receipt = await self._send(notifier, row)
         except NotYet as early:
             # Only this one waits: the lane goes on with other incidents, and nothing has failed.
-            at_ms = max(early.at_ms, max(now_ms, self._clock()) + 1)
+            at_ms = max(now_ms, self._clock())
+            # Never now again, and never so far away that a store takes it for the work of a wrong clock.
+            at_ms = min(max(early.at_ms, at_ms + 1), at_ms + self._longest_hold_ms)
             await asyncio.to_thread(store.retry_at, note.key, at_ms, early.reason)
         except Retry as error:
             await self._retry(row, error, max(now_ms, self._clock()))

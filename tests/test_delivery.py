@@ -99,6 +99,20 @@ def test_what_is_wanted_later_waits_alone_and_is_no_failure(store):
     asyncio.run(story())
 
 
+def test_what_is_wanted_in_the_far_future_is_asked_about_again_within_the_longest_wait(store):
+    async def story():
+        chat = Fake(NotYet("a clock was wrong", 10**15))
+        bench = Bench(store, chat=chat)
+        store.commit(Cycle(notifications=[note("1", "chat")]))
+        await bench.at(1)
+        await bench.at(RULES.asked_s)
+        assert chat.got == ["1"]
+        await bench.at(1 + RULES.asked_s)
+        assert chat.got == ["1", "1"]
+
+    asyncio.run(story())
+
+
 def test_what_fails_is_tried_again_later_and_later_and_keeps_its_place(store):
     async def story():
         pager = Fake(*[Retry("busy")] * 8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from aiops import words
-from aiops._triage_title import name_of
+from aiops._triage_title import name_of, worst_first
 from aiops.model import Anomaly, Event, Incident
 from aiops.notifiers._links import Links, time_range
 from aiops.notifiers._slack_buttons import buttons_of
@@ -20,6 +20,10 @@ from rca import Ranking
 MOST = 5
 """Lines of one kind before the rest is counted: more are not read at night."""
 
+SAME_TIME_MS = 30_000
+"""Apart by less than a usual step of the data, two times are the same."""
+WORTH_NAMING = 0.05
+"""Confidence below which another suspect only takes up room: chosen."""
 _SIGNS = {"resolved": ":white_check_mark: Resolved", "flapping": ":repeat: Flapping"}
 _SEVERITIES = {"critical": ":red_circle: Critical", "warning": ":large_yellow_circle: Warning"}
 
@@ -81,8 +85,8 @@ def _sections(incident: Incident) -> Iterator[list[str]]:
 
 
 def worst(anomalies: Iterable[Anomaly]) -> list[Anomaly]:
-    """Ongoing ones first, then the rarest."""
-    return sorted(anomalies, key=lambda a: (a.ended_ms is not None, -a.rarity, a.started_ms, a.id))
+    """Ongoing ones first, and among them in the order of the title: what users feel most, then the rarest."""
+    return sorted(anomalies, key=lambda a: (a.ended_ms is not None, *worst_first(a)))
 
 
 def some(lines: list[str], most: int = MOST) -> list[str]:
@@ -120,14 +124,16 @@ def _cause_reason(incident: Incident) -> list[str]:
     first = incident.ranking.suspects[0]
     lines = [plain(first.reason, 400)] if first.reason else []
     lines += [f"path: {plain(' → '.join(first.path), 300)}"] if len(first.path) > 1 else []
-    others = [f"{plain(s.service)} {words.plain_percent(s.confidence)}" for s in incident.ranking.suspects[1:3]]
-    return [*lines, f"or else: {', '.join(others)}"] if others else lines
+    others = [s for s in incident.ranking.suspects[1:3] if s.confidence >= WORTH_NAMING]
+    named = [f"{plain(s.service)} {words.plain_percent(s.confidence)}" for s in others]
+    return [*lines, f"or else: {', '.join(named)}"] if named else lines
 
 
 def change_line(event: Event, started_ms: int) -> str:
     """A change, and how long before or after the start it was."""
     apart_ms = event.time_ms - started_ms
     when = f"{words.span(abs(apart_ms))} {'after the start' if apart_ms > 0 else 'before the start'}"
+    when = when if abs(apart_ms) >= SAME_TIME_MS else "as it began"
     more = f" {plain(event.description, 200)}" if event.description else ""
     source = f" ({link(event.url, 'details')})" if event.url else ""
     return f"• *{plain(event.service)}* {event.kind}{more}, {when}{source}"

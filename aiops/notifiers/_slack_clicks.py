@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aiops import words
-from aiops.errors import AiopsError, DeliveryError, Retry, StoreError
+from aiops.errors import AiopsError, DeliveryError, NotYet, Retry, StoreError
 from aiops.model import Incident
 from aiops.notifiers import _slack_buttons as names
 from aiops.notifiers import _slack_replies as replies
@@ -100,7 +100,7 @@ class SlackClicks:
         for click in await self._state.waiting_clicks():
             try:
                 outcome = await self._done(click)
-            except Retry as error:
+            except (NotYet, Retry) as error:
                 if self._clock() - click.received_ms < GIVE_UP_MS:
                     log.warning("slack click waits action=%s reason=%s", plain(click.action), error)
                     continue

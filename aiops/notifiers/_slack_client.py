@@ -30,7 +30,11 @@ class _StrictClient(WebClient):
 def quiet_client(token: Secret, base_url: str, timeout_s: float) -> WebClient:
     """A client that sends each request once and logs nothing: its lines hold addresses and whole messages."""
     return _StrictClient(
-        token=token.reveal(), base_url=base_url, timeout=int(timeout_s), logger=silent_logger(), retry_handlers=[]
+        token=token.reveal(),
+        base_url=base_url,
+        timeout=max(1, round(timeout_s)),
+        logger=silent_logger(),
+        retry_handlers=[],
     )
 
 

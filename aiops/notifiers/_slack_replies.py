@@ -135,8 +135,10 @@ def _evidence(evidence: Evidence) -> str:
 def _signal(anomaly: Anomaly) -> str:
     place = anomaly.series.service or anomaly.series.peer
     size = plain(words.size(anomaly.value, anomaly.expected, anomaly.unit, anomaly.went))
-    band = plain(f"{words.quantity(anomaly.lower, anomaly.unit)} to {words.quantity(anomaly.upper, anomaly.unit)}")
+    low, high = words.quantity(anomaly.lower, anomaly.unit), words.quantity(anomaly.upper, anomaly.unit)
+    # A band is symmetric; nobody has seen an error ratio of -1 %.
+    band = plain(f"{low} to {high}" if anomaly.lower >= 0.0 or anomaly.expected < 0.0 else f"at most {high}")
     since = words.clock(anomaly.started_ms)
     over = "" if anomaly.ended_ms is None else f" to {words.clock(anomaly.ended_ms)}"
     rare = words.how_rare(anomaly.rarity)
-    return f"• *{plain(place)}* {plain(name_of(anomaly.series))} {size}, band {band}, {since}{over}; {rare}"
+    return f"• *{plain(place)}* {plain(name_of(anomaly.series))} {size}, band {band}, since {since}{over}; {rare}"

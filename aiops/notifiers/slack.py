@@ -191,7 +191,8 @@ class SlackNotifier:
         one = self._settings
         wait_s = one.fast_gather_s if burns_fast(incident, one.objective) else one.gather_s
         due_ms = note.created_ms + round(wait_s * 1000)
-        if note.reason == "opened" and self._clock() < due_ms:
+        # What was created after now was so by a clock that has been set back since: it has waited long enough.
+        if note.reason == "opened" and note.created_ms <= self._clock() < due_ms:
             raise NotYet(f"gathers for {wait_s:g} s", due_ms)
 
     async def _shown(self, incident: Incident, thread: Thread, key: str) -> Thread:

@@ -83,6 +83,13 @@ def test_a_message_waits_until_the_incident_has_gathered_and_less_long_when_an_s
         assert len(here.slack.seen()) == 1
 
 
+def test_a_clock_that_is_set_back_delays_no_message():
+    with world(gather_s=60.0) as here:
+        here.now_s = START_MS / 1000 - 86_400
+        here.tell(incident())
+        assert len(here.slack.seen()) == 1
+
+
 # -- crashes and lost answers
 
 

@@ -102,6 +102,28 @@ def test_what_people_said_is_shown_and_their_buttons_go():
     assert not {"aiops:acknowledge", "aiops:ticket"} & set(rules.buttons(list(message.blocks)))
 
 
+def test_what_users_feel_most_comes_first_and_what_is_over_last():
+    errors = anomaly("cart", "error_ratio", kind="errors", unit="ratio", value=0.06, expected=0.01, rarity=1.0)
+    over = anomaly("shop", "error_ratio", kind="errors", unit="ratio", value=0.06, ended_ms=START_MS + MINUTE_MS)
+    text = rules.words(list(message_of(incident(anomalies=(over, anomaly(), errors))).blocks))
+    assert text.index("*cart* error ratio") < text.index("*checkout* p95") < text.index("*shop* error ratio")
+
+
+def test_a_suspect_that_is_hardly_one_and_a_change_at_the_very_start_cost_no_room():
+    weak = replace(ranking(), suspects=(*ranking().suspects[:1], Suspect("cart", None, 0.1, 0.04)))
+    deploy = Event("d", START_MS + 20_000, "payments", "deploy", "v2")
+    text = rules.words(list(message_of(incident(ranking=weak, events=(deploy,))).blocks))
+    assert "or else" not in text
+    assert "• *payments* deploy v2, as it began" in text
+
+
+def test_a_band_that_reaches_below_nothing_is_said_by_its_upper_border():
+    odd = anomaly(
+        "cart", "error_ratio", kind="errors", unit="ratio", value=0.06, expected=0.01, lower=-0.01, upper=0.02
+    )
+    assert "band at most 2 %," in rules.words(list(replies.details(incident(anomalies=(odd,))).blocks))
+
+
 def test_buttons_nobody_could_serve_are_not_shown():
     assert rules.buttons(list(message_of(incident(), offered=()).blocks)) == {}
 
@@ -109,7 +131,9 @@ def test_buttons_nobody_could_serve_are_not_shown():
 def test_a_thread_says_what_speaks_for_and_against_and_every_signal_with_its_band():
     text = rules.words(list(replies.details(incident()).blocks))
     assert "*payments*, 81 % sure\n+ deployed 2 min before the start\n- its CPU is as ever" in text
-    assert "• *checkout* p95 latency 1.9 s, 6.1x the expected 0.31 s, band 0.2 s to 0.4 s, 14 Nov 22:13 UTC" in text
+    assert (
+        "• *checkout* p95 latency 1.9 s, 6.1x the expected 0.31 s, band 0.2 s to 0.4 s, since 14 Nov 22:13 UTC" in text
+    )
     empty = replies.details(incident(anomalies=(), ranking=Ranking()))
     assert rules.words(list(empty.blocks)) == "No more is known than what the message above says."
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aiops.errors import InputError, Retry, StoreError
+from aiops.errors import InputError, NotYet, Retry, StoreError
 from aiops.notifiers._slack_clicks import ClickRules
 from aiops.notifiers._slack_desk import Desk, OpenedTicket
 from aiops.notifiers._slack_state import MOST_AUDIT
@@ -243,10 +243,11 @@ def test_a_refusal_of_the_office_is_told_to_the_person_and_a_fault_of_it_keeps_n
         assert len(office.done) == 1
 
 
-def test_a_click_that_cannot_be_done_now_waits_but_not_for_ever():
+@pytest.mark.parametrize("fault", [Retry("jira: HTTP 503"), NotYet("its search may lag behind", 0)])
+def test_a_click_that_cannot_be_done_now_waits_but_not_for_ever(fault):
     with world() as here:
         office = shop(here)
-        office.fault = Retry("jira: HTTP 503")
+        office.fault = fault
         here.press("ticket")
         assert here.audit() == []
         here.now_s += 1800

@@ -13,10 +13,14 @@ import httpx
 import pytest
 
 from aiops import app, config
+from aiops._build_slack import build_desk
 from aiops.errors import ConfigError
+from aiops.notifiers._slack_desk import OpenedTicket
+from aiops.stores.sqlite import open_sqlite
+from aiops.verdicts import VerdictBook, VerdictRules
 from tests.notifiers import _slack_rules as rules
 from tests.notifiers._fake_slack import FakeSlack
-from tests.notifiers._slack_world import pressed
+from tests.notifiers._slack_world import incident, pressed
 from tests.runners._world import eventually
 
 ALERT = {
@@ -102,6 +106,20 @@ def test_an_alert_becomes_a_message_and_buttons_come_back_by_both_ways_over_a_re
         asyncio.run(during(settings, tmp_path, second))
         assert slack.whispers[1]["text"].startswith("<@U0ANNA> has acknowledged it at")
         assert (len(slack.seen()), slack.duplicates()) == (1, 0)
+
+
+def test_the_desk_has_what_the_settings_give_and_opens_tickets_in_the_first_tracker(tmp_path):
+    class Tracker:
+        async def open(self, one):
+            return f"OPS-{one.id}", "https://jira.example/browse/OPS"
+
+    store = open_sqlite(tmp_path / "a.sqlite")
+    book = VerdictBook(store, VerdictRules(), lambda: 0, lambda _: None)
+    assert build_desk(book, {}, {}).offered() == ("acknowledge", "verdict")
+    desk = build_desk(book, {}, {"jira": Tracker(), "github": None})
+    assert desk.offered() == ("acknowledge", "verdict", "ticket")
+    assert asyncio.run(desk.ticket(incident("i1"), "anna")) == OpenedTicket("OPS-i1", "https://jira.example/browse/OPS")
+    store.close()
 
 
 def test_without_a_way_back_no_buttons_are_shown(tmp_path):
