@@ -13,11 +13,13 @@ from aiops._config_slack import SlackReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
 from aiops.model import Incident
+from aiops.noise_report import Kept, noise_report
 from aiops.notifiers import Notifier, Receipts
 from aiops.notifiers._links import Links
 from aiops.notifiers._slack_api import SlackApi
 from aiops.notifiers._slack_clicks import ClickRules, SlackClicks
 from aiops.notifiers._slack_desk import Desk, OpenedTicket
+from aiops.notifiers._slack_report import Make
 from aiops.notifiers._slack_route import Route
 from aiops.notifiers._slack_socket import SlackSocket
 from aiops.notifiers._slack_state import Incidents, SlackState
@@ -25,10 +27,13 @@ from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.only import OnlyNotifier
 from aiops.notifiers.silences import Silences
 from aiops.notifiers.slack import SlackNotifier, SlackSettings
+from aiops.stores import Store
 from aiops.verdicts import VerdictBook
 from aiops.web.slack import SlackApp
 
 log = logging.getLogger(__name__)
+
+MOST_REPORTED = 100_000  # incidents of a week: more than any team could be paged for
 
 Well = Callable[[str, str], None]
 """Told the name of a part and why it does not work, "" once it does."""
@@ -58,6 +63,17 @@ def build_desk(book: VerdictBook, silences: Mapping[str, Silences], tickets: Map
         return OpenedTicket(name, url)
 
     return Desk(verdict, next(iter(silences.values()), None), ticket if tracker else None)
+
+
+def weekly_noise(store: Store) -> Make:
+    """The report on noise out of a store."""
+
+    def make(start_ms: int, end_ms: int) -> str:
+        incidents = store.incidents(since_ms=start_ms, before_ms=end_ms, limit=MOST_REPORTED)
+        held_back = store.suppressed(since_ms=start_ms, limit=MOST_REPORTED)
+        return noise_report(Kept(incidents, store.verdicts(limit=MOST_REPORTED), held_back), start_ms, end_ms)
+
+    return make
 
 
 def build_slack(
@@ -103,6 +119,7 @@ def build_buttons(
     clock: Callable[[], int],
     well: Well,
     desk: Desk,
+    report: Make,
 ) -> Buttons:
     """What takes the clicks of every Slack receiver in the settings. Raises `ConfigError`."""
     buttons = Buttons()
@@ -112,6 +129,8 @@ def build_buttons(
         if isinstance(one, SlackReceiver) and isinstance(notifier, SlackNotifier):
             hears = bool(one.app_token_file or one.signing_secret_file)
             notifier.offer(desk.offered() if hears else ())
+            if one.weekly_report:
+                notifier.report(report)
             rules = ClickRules(tuple(one.users), one.silence_hours * 3600.0)
             clicks = SlackClicks(notifier, desk=desk, rules=rules, clock=clock)
             _listen(one, base, clicks, buttons, well)

@@ -41,6 +41,9 @@ class SlackReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     silence_hours: Annotated[float, Meta(gt=0, description="how long a silence is that a button proposes")] = 2.0
     dashboard_url: Annotated[str, Meta(description="with {service}, {from_ms}, {to_ms}, {from_s}, {to_s}")] = ""
     runbook_url: Annotated[str, Meta(description="with {service}; an alert's own runbook comes first")] = ""
+    weekly_report: Annotated[bool, Meta(description="on Monday 08:00 UTC: pages, how many were real, idle rules")] = (
+        True
+    )
     charts: Annotated[bool, Meta(description="a picture in the thread; needs the extra `charts`")] = True
     api_url: Annotated[str, Meta(pattern="^https?://.+/$", description="address of Slack's API")] = (
         "https://slack.com/api/"

@@ -22,7 +22,7 @@ from aiops._build_notifiers import Around, build_notifiers, tended, tickets
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
-from aiops._build_slack import Buttons, build_buttons, build_desk
+from aiops._build_slack import Buttons, build_buttons, build_desk, weekly_noise
 from aiops._kernels import compile_kernels
 from aiops._secret_file import read_secret
 from aiops.backend import ServiceBackend, score_rows
@@ -178,7 +178,15 @@ def _assembled(
     notifiers = build_notifiers(settings, base, around)
     asking = tickets(notifiers)
     desk = build_desk(book, silences, asking)
-    buttons = build_buttons(settings, base, notifiers, clock=clock.wall_ms, well=health.told, desk=desk)
+    buttons = build_buttons(
+        settings,
+        base,
+        notifiers,
+        clock=clock.wall_ms,
+        well=health.told,
+        desk=desk,
+        report=weekly_noise(store),
+    )
     runner = Embedded(
         pipeline,
         saver=_saver(settings, store, clock),

@@ -56,6 +56,21 @@ class Poster:
         await self._state.keep_thread(incident_id, thread)
         return thread
 
+    async def post_once(self, channel: str, message: Message, key: str) -> None:
+        """Post what belongs to no incident, once per key."""
+        where = await self._state.channel_id(channel)
+        since_ms = await self._state.report_intent_ms(key)
+        if since_ms and await self._api.find(where, key, since_ms):
+            return
+        await self._state.keep_report_intent(key, since_ms or self._clock())
+        try:
+            await self._learn(channel, await self.post(where, message, key))
+        except Unsure:
+            raise
+        except DeliveryError:
+            await self._state.keep_report_intent(key, 0)
+            raise
+
     async def edit(self, thread: Thread, message: Message, key: str) -> None:
         """Show something else. Raises `Gone` if it is not there any more."""
         channel = await self._state.channel_id(thread.channel)

@@ -78,6 +78,24 @@ class SlackState:
         """Remember the id, so that a new name of the channel changes nothing."""
         await self._receipts.keep("", {f"id:{channel}": known})
 
+    async def reported_ms(self) -> int | None:
+        """The end of the week that was reported on last, unix ms; None = none yet."""
+        text = await self._shared("reported")
+        return int(text) if text else None
+
+    async def keep_reported(self, end_ms: int) -> None:
+        """Note that a week was reported on."""
+        await self._receipts.keep("", {"reported": str(end_ms), "report": ""})
+
+    async def report_intent_ms(self, key: str) -> int:
+        """Since when a report may have been posted without our knowing, unix ms; 0 = it was not."""
+        name, _, at_ms = (await self._shared("report")).partition(" ")
+        return int(at_ms) if name == key else 0
+
+    async def keep_report_intent(self, key: str, at_ms: int) -> None:
+        """Note that a report is about to be posted; 0 = that it was not."""
+        await self._receipts.keep("", {"report": f"{key} {at_ms}" if at_ms else ""})
+
     async def waiting_clicks(self) -> list[Click]:
         """Clicks nobody has dealt with, in the order in which they came."""
         kept = (await self._receipts.of("")).items()

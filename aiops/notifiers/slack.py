@@ -26,6 +26,7 @@ from aiops.notifiers._slack_digests import Digests
 from aiops.notifiers._slack_errors import Gone, TokenRefused
 from aiops.notifiers._slack_message import Message
 from aiops.notifiers._slack_post import Poster, shown_hash
+from aiops.notifiers._slack_report import LOOK_S, Make, WeeklyReport
 from aiops.notifiers._slack_route import Route, channel_of
 from aiops.notifiers._slack_state import Incidents, SlackState
 from aiops.notifiers._slack_thread import Thread
@@ -95,6 +96,7 @@ class SlackNotifier:
             links=settings.links,
             clock=clock,
         )
+        self._weekly: WeeklyReport | None = None
         self._one = asyncio.Lock()
         self._under_way: set[asyncio.Task[Receipt]] = set()
 
@@ -119,6 +121,15 @@ class SlackNotifier:
     def offer(self, buttons: Sequence[str]) -> None:
         """Show these buttons from now on, see `buttons_of`."""
         self._settings = replace(self._settings, offered=tuple(buttons))
+
+    def report(self, make: Make) -> None:
+        """Post the weekly report from now on."""
+        self._weekly = WeeklyReport(self.state, self._poster, self._settings.channel, make)
+
+    async def tend(self, now_ms: int) -> float:
+        """Post the weekly report if it is due; gives the seconds until it may be. Raises as `send` does."""
+        async with self._one:
+            return await self._weekly.tend(now_ms) if self._weekly else LOOK_S
 
     async def redraw(self, incident_id: str, change: Callable[[Thread], Thread]) -> Thread:
         """Note something about an incident's message and show it there. Raises as `send` does."""
