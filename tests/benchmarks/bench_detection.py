@@ -246,7 +246,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="", help="folder with one folder per labelled set")
     parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
-    parser.add_argument("--every", type=int, default=5, help="peers are measured on every few series only")
+    parser.add_argument("--every", type=int, default=8, help="peers are measured on every few series only")
     parser.add_argument("--candidates", type=int, default=30, help="sets of constants tried to see how choices carry")
     parser.add_argument(
         "--release", default="", help="write the figures into docs/detection_results.md under this name"
