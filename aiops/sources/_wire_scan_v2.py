@@ -83,10 +83,17 @@ def scan_refs(  # noqa: PLR0917 - same
     """
     pos = start
     while pos < end:
-        ref, pos = wire.varint(buf, pos, end)
-        if pos < 0:
-            return pos
-        ref &= np.uint64(0xFFFFFFFF)  # as the protobuf library reads a uint32
+        ref = np.uint64(buf[np.uint64(pos)])
+        if ref < np.uint64(128):
+            pos += 1
+        elif end - pos >= 2 and buf[np.uint64(pos + 1)] < 128:
+            ref = (ref & np.uint64(127)) | (np.uint64(buf[np.uint64(pos + 1)]) << np.uint64(7))
+            pos += 2
+        else:
+            ref, pos = wire.varint(buf, pos, end)
+            if pos < 0:
+                return pos
+            ref &= np.uint64(0xFFFFFFFF)  # as the protobuf library reads a uint32
         if ref >= np.uint64(symbols):
             return -wire.BAD_REF
         if prints[ref, 0] == 0 and prints[ref, 1] == 0:

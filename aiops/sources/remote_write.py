@@ -186,7 +186,7 @@ def _refs(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
     flat = list[int]()
     for tag, _, value_start, value_end in fields(raw, start, end):
         if tag in (wire.TAG_1_BYTES, wire.TAG_1_VARINT):
-            flat.extend(varints(raw, value_start, value_end))
+            flat.extend(ref & 0xFFFFFFFF for ref in varints(raw, value_start, value_end))  # uint32, as the scanner
     return list(zip(flat[::2], flat[1::2], strict=True))
 
 

@@ -43,8 +43,9 @@ class Intake:
                         if size_bytes > limit_bytes:
                             # The server reads on after our answer: cut off, a sender would try the same for ever.
                             raise TooLarge(f"body: must be at most {limit_bytes} bytes")
-                        chunks.append(chunk)
-                        self._hold(len(chunk))
+                        if chunk:  # the last one is empty, and joining one chunk copies nothing
+                            chunks.append(chunk)
+                            self._hold(len(chunk))
             except TimeoutError:
                 raise Overloaded(f"the body did not arrive within {self._timeout_s:g} s") from None
             yield b"".join(chunks)

@@ -29,4 +29,4 @@ def test_a_short_run_finds_nothing(target, tmp_path) -> None:
 
 
 def test_there_is_a_fuzzer_for_each_reader_of_bytes() -> None:
-    assert set(TARGETS) >= {"otlp_protobuf", "otlp_json", "range_answer"}
+    assert set(TARGETS) >= {"otlp_protobuf", "otlp_json", "range_answer", "remote_write"}

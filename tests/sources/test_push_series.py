@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import aiops.sources.push
+from aiops.demo.encode import HEADERS, encode
 from aiops.errors import InputError, TooLarge
 from aiops.model import Signal
 from aiops.packs._recipe import Matcher, Pack, Recipe, Selector
@@ -16,6 +17,7 @@ from aiops.sources._pushed_samples import KnownNumbers, WriteLimits, checked_lab
 from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, RawSeries, SeriesLimits
 from aiops.sources._pushed_watch import Watchlist
 from aiops.sources._series_index import UNKNOWN
+from aiops.sources.remote_write import WriteReader
 from tests.sources._push_wall import CALLS, PACK, T0, samples, series
 
 QUANTILE = Recipe("t", Signal("p95", "latency"), "quantile", Selector("b"), service=("job",))
@@ -241,3 +243,21 @@ def test_known_numbers_are_asked_once_and_again_after_an_eviction() -> None:
     assert raws.evict(T0 - 1, 0).tolist() == [0]
     assert raws.resolve(keys("level", "c")).tolist() == [0]
     assert raws.numbers_of(offered).tolist() == [2, 1, 2]
+
+
+def test_a_number_that_is_used_again_is_not_given_to_the_series_that_had_it() -> None:
+    raws = table(max_raw_series=2)
+    reader = WriteReader(raws)
+    a, b, c = (series("level", job=job) for job in "abc")
+
+    def numbers(*labels) -> list[int]:
+        return reader.read(encode([(one, [(T0, 1.0)]) for one in labels]), HEADERS).numbers.tolist()
+
+    for _ in range(3):  # known, and known to follow one another
+        assert numbers(b, a) == [0, 1]
+    touch(raws, [0], 1000)
+    touch(raws, [1], 500)
+    assert raws.evict(1000, 0).tolist() == [1]
+    assert numbers(b, c) == [0, 1]
+    assert numbers(b, a) == [0, SERIES_LIMIT]
+    assert numbers(b, c) == [0, 1]

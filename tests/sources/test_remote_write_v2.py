@@ -72,6 +72,16 @@ def test_references_that_are_not_packed_and_symbols_behind_the_series_are_read()
     assert read(compress(message), headers=HEADERS_V2) == read_v2(RequestV2.FromString(message))
 
 
+def test_a_reference_of_more_than_32_bits_is_cut_as_the_library_cuts_it() -> None:
+    request = message_v2([(UP, [(T0, 1.0)], 0, 0)])
+    inner = (
+        b"\x0a\x08\x81\x80\x80\x80\x10\x02\x03\x04" + b"\x12\x10" + request.timeseries[0].samples[0].SerializeToString()
+    )
+    message = RequestV2(symbols=request.symbols).SerializeToString() + b"\x2a" + bytes([len(inner)]) + inner
+    assert RequestV2.FromString(message).timeseries[0].labels_refs == [1, 2, 3, 4]
+    assert read(compress(message), headers=HEADERS_V2) == read_v2(RequestV2.FromString(message))
+
+
 @pytest.mark.parametrize("refs", [[1, 99], [1, 2, 3]])
 def test_references_to_nothing_refuse_the_body(refs) -> None:
     request = message_v2([(UP, [(T0, 1.0)], 0, 0)] * 2)
