@@ -20,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs fuzz clean bench-core bench-incidents bench-detection bench-hotpath bench-rca
+.PHONY: help demo test check format lock docs fuzz kafka-jars clean bench-core bench-incidents bench-detection bench-hotpath bench-rca
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -32,7 +32,7 @@ $(VENV)/.run: pyproject.toml $(LOCK)
 
 $(VENV)/.dev: pyproject.toml $(LOCK)
 	$(MAKE_VENV)
-	$(INSTALL) --editable '.[dev,fuzz,notebooks,postgres]'
+	$(INSTALL) --editable '.[dev,fuzz,kafka,notebooks,postgres]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.bench: $(VENV)/.dev
@@ -66,6 +66,10 @@ docs: $(VENV)/.dev ## write the pages that are generated from the code
 
 # numba would run old code of a kernel that only calls an edited one; the folder is named by all of them.
 bench-%: export NUMBA_CACHE_DIR = $(CURDIR)/build/kernels/$(shell cat $$(find detectors rca aiops/sources -name '*.py' | sort) | cksum | cut -d' ' -f1)
+
+kafka-jars: ## fetch Apache Kafka for the tests that need a real broker (needs Maven and Java 17)
+	mvn --quiet --batch-mode --file tests/services/kafka/pom.xml dependency:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory=$(CURDIR)/build/kafka-jars
 
 fuzz: $(VENV)/.dev ## fuzz every reader of bytes, FUZZ_SECONDS each
 	for file in tests/fuzz/_fuzz_*.py; do name=$${file#*_fuzz_}; $(BIN)/python tests/fuzz/fuzz.py $${name%.py} --seconds $(FUZZ_SECONDS) || exit 1; done

@@ -9,6 +9,7 @@ from pathlib import Path
 from aiops._build_packs import all_packs, chosen, edges
 from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
 from aiops._build_rules import detection_rules
+from aiops.config import PushSettings as PushConfig
 from aiops.config import Settings
 from aiops.graphs._base import GraphSource
 from aiops.graphs.file import FileGraph
@@ -37,7 +38,7 @@ class Inputs:
 def build_inputs(settings: Settings, store: Store, health: Health, base: Path, wall: Callable[[], float]) -> Inputs:
     """All of them, by the settings. Raises `ConfigError` when a setting names something that is not there."""
     packs, rules = all_packs(settings), detection_rules(settings)
-    inputs = Inputs([], _static_graphs(settings, base), None)
+    inputs = Inputs([], static_graphs(settings, base), None)
     if settings.push.enabled:
         push = _push_source(settings, packs, store, wall)
         inputs.shards.append(Shard(push, rules))
@@ -51,7 +52,8 @@ def build_inputs(settings: Settings, store: Store, health: Health, base: Path, w
     return inputs
 
 
-def _static_graphs(settings: Settings, base: Path) -> list[GraphSource]:
+def static_graphs(settings: Settings, base: Path) -> list[GraphSource]:
+    """Graphs that do not come from samples."""
     graphs: list[GraphSource] = []
     if settings.graph.file:
         graphs.append(FileGraph(base / settings.graph.file))
@@ -60,21 +62,25 @@ def _static_graphs(settings: Settings, base: Path) -> list[GraphSource]:
     return graphs
 
 
+def push_settings(one: PushConfig) -> PushSettings:
+    """How pushed samples are read."""
+    return PushSettings(
+        step_s=one.step_s,
+        lateness_s=one.lateness_s,
+        window_s=one.window_s,
+        idle_s=one.idle_s,
+        max_pending_samples=one.max_pending_samples,
+        series=SeriesLimits(max_raw_series=one.max_raw_series),
+    )
+
+
 def _push_source(settings: Settings, packs: Mapping[str, Pack], store: Store, wall: Callable[[], float]) -> PushSource:
     one = settings.push
     position = store.positions().get("push")
-    limits = SeriesLimits(max_raw_series=one.max_raw_series)
     return PushSource(
         chosen(packs, one.packs, "push.packs").values(),
         SeriesTable(settings.limits.max_series),
-        PushSettings(
-            step_s=one.step_s,
-            lateness_s=one.lateness_s,
-            window_s=one.window_s,
-            idle_s=one.idle_s,
-            max_pending_samples=one.max_pending_samples,
-            series=limits,
-        ),
+        push_settings(one),
         history_before_ms=0 if position is not None else int((wall() - RECENT_S) * 1000),
         clock=wall,
         limits=WriteLimits(body_bytes=one.max_body_bytes),

@@ -114,7 +114,7 @@ def setup_logging(level: str = "info", stream: TextIO | None = None) -> logging.
     root.addHandler(handler)
     root.setLevel(LEVELS[level])
     # Libraries that tell of every request.
-    for chatty in ("httpx", "httpcore", "uvicorn"):
+    for chatty in ("httpx", "httpcore", "uvicorn", "alembic", "aiokafka", "faust", "mode"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, LEVELS[level]))
     # It warns of every retry; what came of the last one is told by whoever asked.
     logging.getLogger("urllib3").setLevel(max(logging.ERROR, LEVELS[level]))

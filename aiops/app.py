@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +23,8 @@ from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops._build_slack import Buttons, build_buttons, build_desk, weekly_noise
+from aiops._build_web import web_settings
 from aiops._kernels import compile_kernels
-from aiops._secret_file import read_secret
 from aiops.backend import ServiceBackend, score_rows
 from aiops.config import Settings
 from aiops.delivery import Delivery
@@ -46,7 +46,6 @@ from aiops.stores.place import open_store
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
 from aiops.verdicts import VerdictBook
-from aiops.web._base import WebSettings
 from aiops.web.app import build_app
 from aiops.web.server import serve
 
@@ -204,7 +203,7 @@ def _assembled(
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
     telemetry.add_verdicts(book.counts)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
-    web = build_app(backend, _web_settings(settings, base), telemetry=telemetry, clock=wall, slack=buttons.apps)
+    web = build_app(backend, web_settings(settings, base), telemetry=telemetry, clock=wall, slack=buttons.apps)
     return Service(
         settings,
         pipeline,
@@ -236,13 +235,3 @@ def _book(settings: Settings, store: Store, pipeline: Pipeline, clock: EventCloc
 
 def _saver(settings: Settings, store: Store, clock: EventClock) -> Saver:
     return Saver(store, clock.wall_ms, snapshot_s=settings.detection.snapshot_s, keep_days=settings.store.keep_days)
-
-
-def _web_settings(settings: Settings, base: Path) -> WebSettings:
-    one = settings.listen
-    web = WebSettings(max_write_bytes=settings.push.max_body_bytes)
-    if one.token_file:
-        web = replace(web, token=read_secret(one.token_file, base))
-    if one.grafana_secret_file:
-        web = replace(web, grafana_secret=read_secret(one.grafana_secret_file, base))
-    return web

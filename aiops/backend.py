@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiops._accepted import Accepted
 from aiops._scores import ScoreRow
+from aiops.answers import StoreAnswers
 from aiops.errors import InputError, Overloaded, StoreError
-from aiops.model import Event, Incident, Status, Suppressed
+from aiops.model import Event
 from aiops.pipeline import Pipeline
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written
 from aiops.sources.otlp import OtlpReader
 from aiops.sources.push import PushSource
-from aiops.stores import Outgoing, Store
+from aiops.stores import Store
 from aiops.telemetry import Health, Telemetry
 from aiops.verdicts import VerdictBook
 from rca import ServiceGraph
 
-MOST_PUT_BACK = 10_000  # dead letters put back at once; chosen
-
 
 @dataclass(frozen=True, slots=True)
-class ServiceBackend:
+class ServiceBackend(StoreAnswers):
     """Answers from the store what was saved, from memory what is being watched.
 
     Parameters
@@ -73,14 +71,6 @@ class ServiceBackend:
         self.health.good("store")
         self.wake()
 
-    def incidents(self, status: Status | None, service: str, since_ms: int, limit: int) -> list[Incident]:
-        """Saved incidents, latest start first."""
-        return self.store.incidents(status=status, service=service or None, since_ms=since_ms or None, limit=limit)
-
-    def incident(self, incident_id: str) -> Incident | None:
-        """One saved incident."""
-        return self.store.incident(incident_id)
-
     def accepted(self) -> list[Accepted]:
         """Levels that were taken for normal after a change, latest first."""
         return self.pipeline.accepted()
@@ -92,39 +82,6 @@ class ServiceBackend:
         self.pipeline.ask_undo(accepted_id)
         self.wake()
         return True
-
-    def ready(self) -> list[str]:
-        """What keeps the service from being ready."""
-        return self.health.reasons()
-
-    def suppressed(self, since_ms: int, incident_id: str, limit: int) -> list[Suppressed]:
-        """What nobody was told of by itself, and why, latest first."""
-        return self.store.suppressed(since_ms=since_ms, incident_id=incident_id, limit=limit)
-
-    def outgoing(self, incident_id: str) -> list[Outgoing]:
-        """What was and is to be sent of an incident, in order."""
-        return self.store.outgoing(incident_id)
-
-    def dead_letters(self, limit: int) -> list[Outgoing]:
-        """Notifications that were given up, latest first."""
-        return self.store.dead_letters(limit)
-
-    def put_back(self, keys: list[str]) -> int:
-        """Have these dead letters tried again, all if there are none; how many there were."""
-        wanted = keys or [row.notification.key for row in self.store.dead_letters(MOST_PUT_BACK)]
-        return self.store.put_back(wanted, self.now_ms())
-
-    def now_ms(self) -> int:
-        """The wall clock, unix ms."""
-        return int(time.time() * 1000)
-
-    def warnings(self) -> list[str]:
-        """What somebody should look at although the service is ready."""
-        return self.health.warnings()
-
-    def metrics(self) -> bytes:
-        """Own metrics."""
-        return self.telemetry.render()
 
     def graph(self) -> ServiceGraph:
         """The service graph in use."""

@@ -123,14 +123,25 @@ def _on_grid(grid: I64, times: I64, values: F64, step_ms: int) -> F64:
     return result
 
 
+def near_services(incident: Incident, graph: ServiceGraph) -> frozenset[str]:
+    """Services that may have to do with an incident; empty = the graph knows none of its services, so all may."""
+    return frozenset(s for s, hop in _hops_from(incident, graph).items() if hop <= NEAR_HOPS)
+
+
 def _near(columns: Sequence[SeriesKey], incident: Incident, graph: ServiceGraph) -> list[int]:
-    known = [s for s in incident.services if s in graph]
-    hops = _hops(graph, known) | dict.fromkeys(incident.services, 0)
-    near = {s for s, hop in hops.items() if hop <= NEAR_HOPS} if known else {k.service for k in columns}
+    hops = _hops_from(incident, graph)
+    near = {s for s, hop in hops.items() if hop <= NEAR_HOPS} or {k.service for k in columns}
     # A machine or database that no trace names has no place in the graph, but may well be the cause.
     wanted = [i for i, k in enumerate(columns) if k.service in near or k.service not in graph]
+    hops |= dict.fromkeys(incident.services, 0)
     wanted.sort(key=lambda i: (hops.get(columns[i].service, NEAR_HOPS + 1), i))
     return sorted(wanted[:MAX_COLUMNS])
+
+
+def _hops_from(incident: Incident, graph: ServiceGraph) -> dict[str, int]:
+    """Calls between an incident and each service; empty when the graph knows none of the incident's services."""
+    known = [s for s in incident.services if s in graph]
+    return _hops(graph, known) | dict.fromkeys(incident.services, 0) if known else {}
 
 
 def _hops(graph: ServiceGraph, start: Sequence[str]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,18 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Option("--config", "-c", help="Configuration file (YAML).")]
 Url = Annotated[str, typer.Option("--prometheus", help="Base address of the Prometheus, without /api/v1.")]
+
+
+class Role(StrEnum):
+    """What a worker on Kafka does."""
+
+    GATEWAY = "gateway"
+    DETECT = "detect"
+    TRIAGE = "triage"
+    DELIVER = "deliver"
+    ALL = "all"
+
+
 StorePlace = Annotated[str, typer.Option("--store", help="SQLite file of the service, or its postgresql:// address.")]
 Service = Annotated[str, typer.Option("--url", help="Address of the running service.")]
 TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with the token of the service.")]
@@ -25,11 +38,14 @@ Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How t
 
 
 @app.command()
-def run(config: ConfigFile = Path("aiops.yaml")) -> None:
-    """Run the service until Ctrl-C or SIGTERM."""
+def run(
+    config: ConfigFile = Path("aiops.yaml"),
+    role: Annotated[list[Role] | None, typer.Option(help="What this worker does on Kafka; may be given again.")] = None,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM: one process for all, or a worker where `kafka` is set."""
     from aiops.commands.service import run_service
 
-    run_service(config)
+    run_service(config, [one.value for one in role or ()])
 
 
 @app.command()

@@ -18,6 +18,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, field
 
+from aiops._config_kafka import KafkaInput, KafkaSettings
 from aiops._config_receivers import (
     AlertmanagerReceiver,
     ConsoleReceiver,
@@ -34,6 +35,8 @@ __all__ = [
     "ConsoleReceiver",
     "DetectionSettings",
     "GraphSettings",
+    "KafkaInput",
+    "KafkaSettings",
     "Limits",
     "ListenSettings",
     "MaintenanceSettings",
@@ -173,6 +176,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     maintenance: list[MaintenanceSettings] = field(default_factory=list)
     verdicts: VerdictSettings = VerdictSettings()
     store: StoreSettings = StoreSettings()
+    kafka: KafkaSettings = KafkaSettings()
     limits: Limits = Limits()
     signals: Annotated[list[dict[str, Any]], Meta(description="own recipes, in the format of a signal pack")] = field(
         default_factory=list
@@ -237,6 +241,7 @@ def _check(settings: Settings, where: str, beside: Path) -> None:
 
 def _check_files(settings: Settings, where: str, beside: Path) -> None:
     files = {"listen.token_file": settings.listen.token_file, "graph.file": settings.graph.file}
+    files |= {"kafka.ca_file": settings.kafka.ca_file, "kafka.password_file": settings.kafka.password_file}
     files["listen.grafana_secret_file"] = settings.listen.grafana_secret_file
     for i, one in enumerate(settings.prometheus):
         files[f"prometheus[{i}].bearer_token_file"] = one.bearer_token_file

@@ -15,11 +15,12 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiops.errors import AiopsError, NotYet, Reject, Retry, StoreError
 from aiops.model import Notification
 from aiops.notifiers import Notifier, Receipt
-from aiops.stores import Outgoing, Store
+from aiops.stores import Outbox, Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,30 @@ class DeliveryRules:
     idle_s: float = 30.0
 
 
+class Carrier(Protocol):
+    """What carries notifications out of the service: a `Delivery`, or what leaves that to others."""
+
+    counts: Counter[tuple[str, str]]
+    failing: dict[str, tuple[int, str]]
+
+    @property
+    def receivers(self) -> tuple[str, ...]:
+        """Names of those who may be told."""
+        ...
+
+    async def run_once(self, now_ms: int) -> float:
+        """Carry what is due; seconds after which to call again."""
+        ...
+
+    async def send_directly(self, note: Notification) -> bool:
+        """Send once, past the outbox, for when the store does not work; True if the receiver took it."""
+        ...
+
+    async def close(self) -> None:
+        """Stop. What was under way stays in the outbox."""
+        ...
+
+
 class Delivery:
     """Sends what is in the outbox.
 
@@ -59,7 +84,7 @@ class Delivery:
 
     def __init__(
         self,
-        store: Store,
+        store: Outbox,
         notifiers: Mapping[str, Notifier],
         clock: Callable[[], int],
         rng: random.Random,

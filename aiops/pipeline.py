@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 import numpy as np
@@ -40,7 +40,7 @@ class Shard:
 
     `learnt_ms` is the last row the detectors have seen, `told_ms` the last one whose anomalies went to triage and were
     saved; after a restart the rows between the two are learnt in silence. `siblings` are all shards of a pipeline: they
-    share what budget there is for all series together.
+    share what budget there is for all series together. `marks` is how far the logs behind the source are read.
     """
 
     source: Source
@@ -48,6 +48,7 @@ class Shard:
     history: History = field(default_factory=History)
     told_ms: int = -(2**62)
     siblings: tuple[Shard, ...] = ()
+    marks: dict[str, int] = field(default_factory=dict)
     detection: Detection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +70,8 @@ class Shard:
             self.detection.learn(_rows(fresh, 0, told))
             found += self.detection.feed(_rows(fresh, told, len(fresh.times)))
         self.told_ms = max(self.told_ms, batch.position)
-        return found
+        self.marks.update(batch.marks)
+        return [*found, *batch.found]
 
     def forget(self) -> None:
         """Start the detectors cold."""
@@ -219,7 +221,7 @@ def pieces(batch: Batch) -> list[Batch]:
     if len(cuts) <= 1:
         return [batch]
     first = [Batch(int(cut.times[-1]), (cut,), history=batch.history) for cut in cuts[:-1]]
-    return [*first, Batch(batch.position, (cuts[-1],), batch.events, history=batch.history)]
+    return [*first, replace(batch, blocks=(cuts[-1],))]
 
 
 def _active(incident: Incident) -> Iterator[Anomaly | Event]:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from aiops import __version__, config
-from aiops.app import Service, build
+from aiops.app import build
 from aiops.telemetry import setup_logging
 
 log = logging.getLogger(__name__)
 
 
-def run_service(path: Path) -> None:
+class Runnable(Protocol):
+    """What runs until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event, listening: Callable[[str, int], None] | None = None) -> None:
+        """Run; `listening` is told host and port once requests are taken."""
+        ...
+
+
+def run_service(path: Path, roles: Sequence[str] = ()) -> None:
     """Run the service of a configuration file.
+
+    Parameters
+    ----------
+    roles : of a worker on Kafka; none = all of them where `kafka.bootstrap` is set, else the one process
 
     Raises
     ------
@@ -24,9 +37,9 @@ def run_service(path: Path) -> None:
     """
     settings = config.load(path)
     setup_logging(settings.log_level)
-    service = build(settings, base=path.parent)
+    runnable = _built(settings, path.parent, roles)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(until_signal(service, _listening))
+        runner.run(until_signal(runnable, _listening))
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -38,8 +51,17 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
+def _built(settings: config.Settings, base: Path, roles: Sequence[str]) -> Runnable:
+    if not roles and not settings.kafka.bootstrap:
+        return build(settings, base=base)
+    from aiops.workers import ROLES, Worker
+
+    chosen = [role for role in ROLES if role in roles or not roles or "all" in roles]
+    return Worker(settings, chosen, base=base)
+
+
 async def until_signal(
-    service: Service, listening: Callable[[str, int], None], stop: asyncio.Event | None = None
+    service: Runnable, listening: Callable[[str, int], None], stop: asyncio.Event | None = None
 ) -> None:
     """Run a service until SIGINT, SIGTERM or `stop`."""
     stop = stop or asyncio.Event()

@@ -28,8 +28,8 @@ class RankingTasks:
         self._failed = failed
         self._one = asyncio.Semaphore(1)
 
-    def start(self, case: Case, answer: Callable[[Ranked], Awaitable[None]]) -> None:
-        """Rank a case beside everything else, then give the answer away."""
+    def start(self, case: Awaitable[Case], answer: Callable[[Ranked], Awaitable[None]]) -> None:
+        """Rank a case beside everything else once it is there, then give the answer away."""
         task = asyncio.create_task(self._answer(case, answer))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -45,7 +45,7 @@ class RankingTasks:
             ranking = Ranking(notes=("the ranker failed; see the log",))
         return Ranked(case.name, ranking)
 
-    async def _answer(self, case: Case, answer: Callable[[Ranked], Awaitable[None]]) -> None:
+    async def _answer(self, case: Awaitable[Case], answer: Callable[[Ranked], Awaitable[None]]) -> None:
         async with self._one:
-            ranked = await asyncio.to_thread(self.ranked, case)
+            ranked = await asyncio.to_thread(self.ranked, await case)
         await answer(ranked)

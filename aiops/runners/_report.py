@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import get_args
 
-from aiops.delivery import Delivery
+from aiops.delivery import Carrier
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._seen import ServicesSeen
 from aiops.sources import Batch
@@ -38,7 +38,7 @@ class Reporter:
     def __init__(
         self,
         pipeline: Pipeline,
-        delivery: Delivery,
+        delivery: Carrier,
         store: Store,
         *,
         telemetry: Telemetry,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
 
 from aiops._active import Active
 from aiops.errors import StoreError
-from aiops.model import Event, Notification, SeriesKey, Signal
+from aiops.model import Event, Notification
 from aiops.pipeline import Pipeline, Shard
+from aiops.runners._shard_bytes import restore_shard, shard_arrays
 from aiops.stores import Cycle, Store
 from aiops.wire import decode, encode, encode_case, pack_arrays, unpack_arrays
 from rca import Case
@@ -28,10 +27,20 @@ class Saver:
     wall_ms : the wall clock, unix ms
     snapshot_s : between two snapshots of the detectors
     keep_days : how long resolved incidents are kept
+    saved : told of the positions of each cycle that is saved
     """
 
-    def __init__(self, store: Store, wall_ms: Callable[[], int], *, snapshot_s: float, keep_days: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        wall_ms: Callable[[], int],
+        *,
+        snapshot_s: float,
+        keep_days: float,
+        saved: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
         self.store = store
+        self._saved = saved
         self._wall_ms = wall_ms
         self._snapshot_ms = int(snapshot_s * 1000)
         self._keep_ms = int(keep_days * 86_400_000)
@@ -98,6 +107,8 @@ class Saver:
         states = {name: state for name, state in states.items() if self._states.get(name) != state}
         positions = {s.name: s.told_ms for s in pipeline.shards if self._positions.get(s.name, s.told_ms) < s.told_ms}
         positions |= {s.name: s.told_ms for s in pipeline.shards if s.name not in self._positions and s.told_ms > 0}
+        marks = {name: at for s in pipeline.shards for name, at in s.marks.items()}
+        positions |= {name: at for name, at in marks.items() if self._positions.get(name, -1) < at}
         snapshots = self._snapshots(pipeline, every=last or self._snapshot_due())
         suppressed = pipeline.triage.suppressed()
         cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases, suppressed)
@@ -113,6 +124,7 @@ class Saver:
     def commit(self, cycle: Cycle) -> None:
         """Save a cycle, and now and then forget what is old. Raises `StoreError`; the same cycle may be tried again."""
         self.store.commit(cycle)
+        self._saved(cycle.positions)
         if self._wall_ms() - self._pruned_at_ms >= PRUNE_EVERY_MS:
             self._pruned_at_ms = self._wall_ms()
             self.store.prune(self._wall_ms() - self._keep_ms)
@@ -125,14 +137,15 @@ class Saver:
     def _snapshots(self, pipeline: Pipeline, *, every: bool) -> dict[str, bytes]:
         self._saved_at_ms = self._wall_ms() if every else self._saved_at_ms
         shards = [shard for shard in pipeline.shards if every or shard.detection.is_unsaved]
-        return {shard.name: _shard_bytes(shard) for shard in shards if shard.detection.last_ms > 0}
+        return {shard.name: pack_arrays(shard_arrays(shard)) for shard in shards if shard.detection.last_ms > 0}
 
     def _restore_shard(self, shard: Shard) -> None:
         shard.told_ms = self._positions.get(shard.name, shard.told_ms)
+        shard.marks |= {name: at for name, at in self._positions.items() if name.startswith(f"{shard.name}/")}
         data = self.store.snapshot(shard.name)
         if data is not None:
             try:
-                _restore_bytes(shard, data)
+                restore_shard(shard, unpack_arrays(data))
             except (StoreError, ValueError, LookupError, TypeError) as error:
                 log.warning("detectors start cold source=%s reason=%s", shard.name, error)
                 shard.forget()
@@ -143,27 +156,3 @@ class Saver:
                 log.warning("deviations under way are forgotten source=%s reason=%s", shard.name, error)
             else:
                 self._states[f"tracks:{shard.name}"] = tracks
-
-
-def _shard_bytes(shard: Shard) -> bytes:
-    table = np.frombuffer(encode(list(shard.source.table.items())), np.uint8)
-    arrays = {f"detection.{k}": v for k, v in shard.detection.snapshot().items()}
-    arrays |= {f"history.{k}": v for k, v in shard.history.snapshot().items()}
-    return pack_arrays(arrays | {"table": table, "step_s": np.array([shard.source.step_s])})
-
-
-def _restore_bytes(shard: Shard, data: bytes) -> None:
-    arrays = unpack_arrays(data)
-    if float(arrays["step_s"][0]) != shard.source.step_s:
-        raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
-    if len(shard.source.table):
-        raise ValueError("the source numbered its series before its memory was there")
-    for key, signal in decode(arrays["table"].tobytes(), list[tuple[SeriesKey, Signal]]):
-        if shard.source.table.add(key, signal) < 0:
-            raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
-    shard.detection.restore(_part(arrays, "detection."))
-    shard.history.restore(_part(arrays, "history."))
-
-
-def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from aiops.delivery import Delivery
+from aiops.delivery import Carrier
 from aiops.errors import StoreError
 from aiops.model import Notification
 from aiops.self_watch import SERVICE, SelfWatch
@@ -24,7 +24,7 @@ class Watching:
     """
 
     def __init__(
-        self, store: Store, delivery: Delivery, health: Health, telemetry: Telemetry, filled: asyncio.Event
+        self, store: Store, delivery: Carrier, health: Health, telemetry: Telemetry, filled: asyncio.Event
     ) -> None:
         self._store, self._delivery, self._health, self._telemetry = store, delivery, health, telemetry
         self._filled = filled

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from aiops.delivery import Delivery
+from aiops.cases import Past, build_case
+from aiops.delivery import Carrier
 from aiops.errors import AiopsError, StoreError
 from aiops.graphs.merged import GraphKeeper
 from aiops.model import Event, Incident, Notification
@@ -38,6 +39,10 @@ SHORTEST_S = 0.05  # chosen: what is due and does not pass must not keep a core 
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 FIRST_GRAPH_S = 10.0  # chosen: most graphs come within one second; until then events wait in the inbox
 SPEAK_OF_NOW = frozenset({"alertmanager", "grafana"})  # what they send fires as they send it, whenever it began
+
+
+PastsOf = Callable[[Incident, ServiceGraph, int], Awaitable[Sequence[Past]]]
+"""Gives the recent rows that an incident is ranked by, at a time (unix ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Embedded:
     ----------
     notify_max_age_s : what is seen later than this is recorded and not told
     opened : told of each incident that is saved, new or changed
+    pasts : gives the recent rows an incident is ranked by, where detectors are elsewhere; None = they are here
     """
 
     def __init__(
@@ -77,7 +83,7 @@ class Embedded:
         pipeline: Pipeline,
         *,
         saver: Saver,
-        delivery: Delivery,
+        delivery: Carrier,
         graphs: GraphKeeper,
         rank: RankFunction,
         telemetry: Telemetry,
@@ -86,8 +92,10 @@ class Embedded:
         notify_max_age_s: float,
         opened: Callable[[Incident], None] | None = None,
         pace: Pace | None = None,
+        pasts: PastsOf | None = None,
     ) -> None:
         self.pipeline = pipeline
+        self._pasts = pasts
         self.saver = saver
         self.clock = clock
         self._delivery = delivery
@@ -246,15 +254,18 @@ class Embedded:
         pipeline.changed(event for event, _ in events)
         if isinstance(item, _Arrived):
             await asyncio.to_thread(self._arrived, item, act)
-        now_ms = self.clock.now_ms()
-        for event, muted in events:
-            self._telemetry.event(event)
-            pipeline.tell(event, now_ms, act, muted=muted)
-        if isinstance(item, Ranked):
-            pipeline.answer(item, now_ms, act)
-        await asyncio.to_thread(pipeline.tick, now_ms, act)
+        answer = item if isinstance(item, Ranked) else None
+        await asyncio.to_thread(self._decide, events, answer, self.clock.now_ms(), act)
         self._start_ranking(outcome)
         return outcome
+
+    def _decide(self, events: Sequence[tuple[Event, str]], answer: Ranked | None, now_ms: int, act: Act) -> None:
+        for event, muted in events:
+            self._telemetry.event(event)
+            self.pipeline.tell(event, now_ms, act, muted=muted)
+        if answer is not None:
+            self.pipeline.answer(answer, now_ms, act)
+        self.pipeline.tick(now_ms, act)
 
     def _arrived(self, item: _Arrived, act: Act) -> None:
         found = item.shard.feed(item.batch)
@@ -274,10 +285,13 @@ class Embedded:
         Old data passes faster than a ranking takes: it is ranked at once, as in a replay, or the incident would be told
         before its cause is known.
         """
+        loop = asyncio.get_running_loop()
 
         def act(action: Rank | Send, at_ms: int) -> None:
             if isinstance(action, Rank) and self.clock.wall_ms() - at_ms > CATCHING_UP_MS:
-                self.pipeline.answer(self._ranking.ranked(self._case(action, at_ms)), at_ms, act)
+                # Machines work in a thread of their own: the loop goes on and may fetch what the case is made of.
+                case = asyncio.run_coroutine_threadsafe(self._case(action, at_ms), loop).result()
+                self.pipeline.answer(self._ranking.ranked(case), at_ms, act)
             else:
                 outcome.act(action, at_ms)
 
@@ -307,8 +321,18 @@ class Embedded:
         for action, now_ms in outcome.ranks:
             self._ranking.start(self._case(action, now_ms), self._queue.put)
 
-    def _case(self, action: Rank, now_ms: int) -> Case:
-        case = self.pipeline.case(action.incident, now_ms)
+    def _case(self, action: Rank, now_ms: int) -> Coroutine[None, None, Case]:
+        """The case of an incident as of now, kept for later; what is elsewhere is waited for."""
+        if self._pasts is None:
+            return self._kept(self.pipeline.case(action.incident, now_ms))
+        return self._fetched(action.incident, self._pasts, now_ms)
+
+    async def _fetched(self, incident: Incident, pasts: PastsOf, now_ms: int) -> Case:
+        graph = self.pipeline.triage.graph
+        found = await pasts(incident, graph, now_ms)
+        return await self._kept(await asyncio.to_thread(build_case, incident, found, graph, now_ms))
+
+    async def _kept(self, case: Case) -> Case:
         self.saver.keep_case(case)
         return case
 

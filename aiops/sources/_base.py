@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiops.model import Block, Event
+from aiops.model import Anomaly, Block, Event
 from aiops.series import SeriesTable
 
 
@@ -20,12 +20,16 @@ class Batch:
     blocks : in time order, ids from the source's table
     events : what the source itself learnt about services
     history : these blocks teach the detectors and raise nothing
+    found : anomalies that detectors elsewhere have found up to `position`
+    marks : how far other logs are read once this is saved, by name
     """
 
     position: int
     blocks: tuple[Block, ...] = ()
     events: tuple[Event, ...] = ()
     history: bool = False
+    found: tuple[Anomaly, ...] = ()
+    marks: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from aiops.model import SeriesKey
 from aiops.packs._recipe import EdgeRule, Pack, Recipe, Selector
-from aiops.packs.keys import series_key
+from aiops.packs.keys import edge_of, series_key
 
 Side = Literal["of", "to"]
 
@@ -33,11 +33,21 @@ class Use:
     bound: float = 0.0
 
 
-class Watchlist:
-    """Recipes in the order of the packs; an earlier one has precedence over a later one."""
+Owns = Callable[[str], bool]
+"""Whether the signals and calls of a service are looked after here."""
 
-    def __init__(self, packs: Iterable[Pack]) -> None:
+
+class Watchlist:
+    """Recipes in the order of the packs; an earlier one has precedence over a later one.
+
+    Parameters
+    ----------
+    owns : what belongs to other services is left out, so that several processes may share all services
+    """
+
+    def __init__(self, packs: Iterable[Pack], owns: Owns = lambda _: True) -> None:
         packs = tuple(packs)
+        self._owns = owns
         self.recipes: tuple[Recipe, ...] = tuple(recipe for pack in packs for recipe in pack.recipes)
         self._sides: dict[str, list[tuple[int, Side, Selector]]] = defaultdict(list)
         self._edges: dict[str, list[EdgeRule]] = defaultdict(list)
@@ -57,13 +67,19 @@ class Watchlist:
                 continue
             recipe = self.recipes[i]
             key, bound = series_key(recipe, labels), _bound(recipe, labels)
-            if key is not None and bound is not None:
+            if key is not None and bound is not None and self._owns(key.service):
                 found.append(Use(i, side, key, bound))
         return tuple(found)
 
     def is_edge(self, labels: dict[str, str]) -> bool:
-        """Tell whether the series with these labels shows a call between services."""
-        return any(rule.of.accepts(labels) for rule in self._edges.get(labels["__name__"], ()))
+        """Tell whether the series with these labels shows a call of a service that is looked after here."""
+        return any(self._owns(caller) for caller in self.callers(labels))
+
+    def callers(self, labels: dict[str, str]) -> list[str]:
+        """Services of which the series with these labels shows a call."""
+        rules = self._edges.get(labels["__name__"], ())
+        calls = [edge_of(rule, labels) for rule in rules if rule.of.accepts(labels)]
+        return [call[0] for call in calls if call is not None]
 
 
 def _bound(recipe: Recipe, labels: dict[str, str]) -> float | None:

@@ -31,7 +31,7 @@ from aiops.sources._pushed_series import RawSeries, SeriesLimits
 from aiops.sources._pushed_settings import PushSettings
 from aiops.sources._pushed_signals import Signals
 from aiops.sources._pushed_ticks import Ticks
-from aiops.sources._pushed_watch import Watchlist
+from aiops.sources._pushed_watch import Owns, Watchlist
 from aiops.sources._write_headers import Written
 from aiops.sources.remote_write import STALE_BITS, WriteReader
 
@@ -65,6 +65,8 @@ class PushSource:
     clock : unix seconds
     wait : waits for an event, on the same clock
     limits : of a remote_write body
+    owns : services that are looked after here, where several processes share them
+    evicted : told of raw series that are let go, before their numbers are given to others
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class PushSource:
         clock: Callable[[], float] = time.time,
         wait: Wait = wait_for_event,
         limits: WriteLimits | None = None,
+        owns: Owns = lambda _: True,
+        evicted: Callable[[I32], None] = lambda _: None,
     ) -> None:
         self._settings = settings = settings or PushSettings()
         self.name, self.table, self.step_s = name, table, settings.step_s
         self._history_before_ms = history_before_ms
         self._now_s, self._wait = clock, wait
-        watch = Watchlist(packs)
+        watch = Watchlist(packs, owns)
         self._raws = RawSeries(watch, settings.series)
         self._reader = WriteReader(self._raws, limits)
         self._signals = Signals(watch.recipes, table)
@@ -91,6 +95,7 @@ class PushSource:
         self._waiting, self._clock, self._tally = waiting.Waiting(), PushClock(settings), Tally(clock)
         self._heard = asyncio.Event()
         self._evicted_ms = 0
+        self._evicted = evicted
 
     def write(self, body: bytes | memoryview, headers: Mapping[str, str]) -> Written:
         """Take in a remote_write request, all of it or nothing; how much of it was taken for a sender's counts.
@@ -104,7 +109,7 @@ class PushSource:
         # Before it is read, so that those who are refused cost little.
         self._make_room(1)
         got = self._reader.read(body, headers)
-        self._take(got.numbers, got.times, got.values, got.skipped)
+        self.take(got.numbers, got.times, got.values, got.skipped)
         return Written(got.version, len(got.times))
 
     def offer(self, samples: Samples) -> None:
@@ -118,7 +123,11 @@ class PushSource:
         self._make_room(len(samples.times))
         values = samples.values.copy()
         values.view(np.uint64)[samples.stale] = STALE_BITS
-        self._take(self._raws.numbers_of(samples), samples.times, values, samples.skipped)
+        self.take(self._raws.numbers_of(samples), samples.times, values, samples.skipped)
+
+    def resolve(self, keys: list[bytes]) -> I32:
+        """The numbers of label sets here, given out now to new ones; below 0 for those that are not held."""
+        return self._raws.resolve(keys)
 
     async def read(self, after: int | None) -> AsyncIterator[Batch]:
         """Yield batches as ticks close, for ever; see `Source`."""
@@ -169,10 +178,11 @@ class PushSource:
             self._heard.set()
             raise Overloaded(f"{len(self._waiting)} samples wait already, at most {most} may")
 
-    def _take(self, numbers: I32, times: I64, values: F64, skipped: dict[str, int]) -> None:
+    def take(self, numbers: I32, times: I64, values: F64, skipped: Mapping[str, int] | None = None) -> None:
+        """Take in samples by the numbers that `resolve` gives, all of them or none. Raises as `offer`."""
         self._make_room(len(times))
         self._tally.received += len(times)
-        self._tally.skip(skipped)
+        self._tally.skip(dict(skipped or {}))
         told = self._waiting.add(numbers, times, values, self._span(), self._raws.last_seen_ms, self._raws.ended_ms)
         self._count(told)
         if told[waiting.TAKEN]:
@@ -254,6 +264,7 @@ class PushSource:
             closed_ms - max(round(self._settings.evict_after_s * 1000), live_ms), closed_ms - live_ms
         )
         if len(gone):
+            self._evicted(gone)
             self._signals.drop(gone, self._raws.width)
             log.info("raw series evicted count=%d left=%d", len(gone), len(self._raws))
 

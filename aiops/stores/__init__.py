@@ -1,5 +1,5 @@
 """Where state is kept."""
 
-from aiops.stores._base import Cycle, Outgoing, Received, Store
+from aiops.stores._base import Cycle, Outbox, Outgoing, Received, Store
 
-__all__ = ["Cycle", "Outgoing", "Received", "Store"]
+__all__ = ["Cycle", "Outbox", "Outgoing", "Received", "Store"]

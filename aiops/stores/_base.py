@@ -58,7 +58,31 @@ class Outgoing:
     state: str = "pending"
 
 
-class Store(Protocol):
+class Outbox(Protocol):
+    """What is to be sent, for those who send it. Each method may raise `StoreError`; nothing was written then."""
+
+    def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
+        """What may be sent now: of each receiver and incident only the first that is not done, in order."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """Receivers with something in the outbox, and when (unix ms) the first of it may be sent."""
+        ...
+
+    def done(self, key: str) -> None:
+        """The receiver has it."""
+        ...
+
+    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
+        """Try again, not before `at_ms`."""
+        ...
+
+    def dead(self, key: str, reason: str) -> None:
+        """Never try again; it stays visible."""
+        ...
+
+
+class Store(Outbox, Protocol):
     """Keeps state over restarts. Every method may be called from any thread.
 
     Raises
@@ -117,26 +141,6 @@ class Store(Protocol):
 
     def state(self, name: str) -> bytes | None:
         """A small named blob."""
-        ...
-
-    def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
-        """What may be sent now: of each receiver and incident only the first that is not done, in order."""
-        ...
-
-    def waiting(self) -> dict[str, int]:
-        """Receivers with something in the outbox, and when (unix ms) the first of it may be sent."""
-        ...
-
-    def done(self, key: str) -> None:
-        """The receiver has it."""
-        ...
-
-    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
-        """Try again, not before `at_ms`."""
-        ...
-
-    def dead(self, key: str, reason: str) -> None:
-        """Never try again; it stays visible."""
         ...
 
     def dead_letters(self, limit: int = 100) -> list[Outgoing]:

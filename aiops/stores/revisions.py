@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Oldest first; each is a file in `migrations/versions`."""
 HEAD = REVISIONS[-1]
 """What this program needs."""

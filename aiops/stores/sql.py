@@ -6,22 +6,31 @@ Rule 2. Rows hold nouns as bytes of `aiops.wire`; columns beside them are only w
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
-from aiops.errors import Overloaded, StoreBusy
+from aiops.errors import Overloaded, StoreBusy, StoreError
 from aiops.model import Event, Incident, Notification, Status, Suppressed, Verdict
 from aiops.stores._base import Cycle, Outgoing, Received
 from aiops.stores._database import Database, Values, Write
+from aiops.stores._sql_rows import (
+    BETWEEN,
+    Lanes,
+    Lease,
+    count,
+    incident_row,
+    inside,
+    literal,
+    outbox_row,
+    pairs,
+    upsert,
+)
 from aiops.wire import decode, encode
 
 MAX_INBOX = 100_000
 """Events that may wait, about 100 MB: chosen, ten times the largest alert storm asked for."""
 MAX_WAIT_MS = 2 * 3_600_000
 """A retry further away than this was set by a clock that was wrong: it is due. Twice the longest wait delivery sets."""
-_BETWEEN = "\x1f"
 _FIRST = (
     "state = 'pending' AND NOT EXISTS (SELECT 1 FROM outbox AS e WHERE e.state = 'pending' "
     "AND e.receiver = o.receiver AND e.incident_id = o.incident_id AND e.number < o.number)"
@@ -29,12 +38,6 @@ _FIRST = (
 """Of each receiver and incident only the first that is not done: order is kept."""
 
 _ROWS = "SELECT body, attempts, next_ms, note, since_ms, state FROM outbox"
-
-_PENDING = (
-    f"{_ROWS} AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) "
-    f"AND (CAST(:receiver AS TEXT) IS NULL OR receiver = :receiver) AND {_FIRST} ORDER BY number LIMIT :limit"
-)
-
 
 _SUPPRESS = (
     "INSERT INTO suppressed (item_id, reason, subject, service, incident_id, first_ms, last_ms, count) "
@@ -45,10 +48,16 @@ _SUPPRESS = (
 
 
 class SqlStore:
-    """A `Store` in a SQL database."""
+    """A `Store` in a SQL database.
+
+    Attributes
+    ----------
+    lease : while it is set, commits count only as long as nobody else has taken it
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.lease: Lease | None = None
 
     def close(self) -> None:
         """Let go of the database."""
@@ -59,22 +68,23 @@ class SqlStore:
     def commit(self, cycle: Cycle) -> None:
         """Save a cycle, all of it or nothing."""
         with self.database.transaction() as write:
+            self._check_lease(write)
             write.run(
                 "INSERT INTO incidents (id, status, services, started_ms, resolved_ms, body) "
                 "VALUES (:id, :status, :services, :started_ms, :resolved_ms, :body) ON CONFLICT (id) DO UPDATE SET "
                 "status = excluded.status, services = excluded.services, started_ms = excluded.started_ms, "
                 "resolved_ms = excluded.resolved_ms, body = excluded.body",
-                [_incident_row(incident) for incident in cycle.incidents],
+                [incident_row(incident) for incident in cycle.incidents],
             )
             write.run(
-                "INSERT INTO outbox (key, receiver, incident_id, created_ms, body) "
-                "VALUES (:key, :receiver, :incident_id, :created_ms, :body) ON CONFLICT (key) DO NOTHING",
-                [_outbox_row(notification) for notification in cycle.notifications],
+                "INSERT INTO outbox (key, receiver, incident_id, lane, created_ms, body) "
+                "VALUES (:key, :receiver, :incident_id, :lane, :created_ms, :body) ON CONFLICT (key) DO NOTHING",
+                [outbox_row(notification) for notification in cycle.notifications],
             )
-            _upsert(write, "positions", ("source", "position"), cycle.positions.items())
-            _upsert(write, "states", ("name", "body"), cycle.states.items())
-            _upsert(write, "snapshots", ("source", "body"), cycle.snapshots.items())
-            _upsert(write, "cases", ("incident_id", "body"), cycle.cases.items())
+            upsert(write, "positions", ("source", "position"), cycle.positions.items())
+            upsert(write, "states", ("name", "body"), cycle.states.items())
+            upsert(write, "snapshots", ("source", "body"), cycle.snapshots.items())
+            upsert(write, "cases", ("incident_id", "body"), cycle.cases.items())
             write.run("DELETE FROM inbox WHERE number = :number", [{"number": n} for n in cycle.consumed])
             write.run(_SUPPRESS, [asdict(one) for one in cycle.suppressed])
 
@@ -84,7 +94,7 @@ class SqlStore:
         """Make events durable; see `Store`."""
         try:
             with self.database.transaction() as write:
-                before = _count(write, "inbox")
+                before = count(write, "inbox")
                 if before + len(events) > MAX_INBOX:
                     raise Overloaded(f"{before} events wait already")
                 for event in events:
@@ -96,7 +106,7 @@ class SqlStore:
                         "ON CONFLICT (id, status) DO NOTHING",
                         {**name, "body": encode(event)},
                     )
-                return _count(write, "inbox") - before
+                return count(write, "inbox") - before
         except StoreBusy as error:
             raise Overloaded(str(error)) from error
 
@@ -126,7 +136,7 @@ class SqlStore:
         wanted = {"status": status, "service": service, "since_ms": since_ms, "before_ms": before_ms}
         given: dict[str, object] = {name: value for name, value in wanted.items() if value is not None}
         if service is not None:
-            given["service"] = f"%{_BETWEEN}{_literal(service)}{_BETWEEN}%"
+            given["service"] = f"%{BETWEEN}{literal(service)}{BETWEEN}%"
         where = " AND ".join(rules[name] for name in given) or "1 = 1"
         query = f"SELECT body FROM incidents WHERE {where} ORDER BY started_ms DESC, id LIMIT :limit"  # noqa: S608 # own texts
         return [decode(body, Incident) for (body,) in self.database.rows(query, given | {"limit": limit})]
@@ -142,7 +152,7 @@ class SqlStore:
 
     def positions(self) -> dict[str, int]:
         """How far each source was read."""
-        return _pairs(self.database.rows("SELECT source, position FROM positions"))
+        return pairs(self.database.rows("SELECT source, position FROM positions"))
 
     def snapshot(self, source: str) -> bytes | None:
         """The detector memory of a source."""
@@ -154,15 +164,23 @@ class SqlStore:
 
     # -- outbox
 
-    def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
-        """What may be sent now; see `Store`."""
-        values = {"now_ms": now_ms, "wrong_ms": now_ms + MAX_WAIT_MS, "receiver": receiver, "limit": limit}
-        return self._outgoing(_PENDING, values)
+    def pending(
+        self, now_ms: int, limit: int = 100, receiver: str | None = None, lanes: Lanes | None = None
+    ) -> list[Outgoing]:
+        """What may be sent now; see `Store`. `lanes`: only of these."""
+        rule, values = inside(lanes)
+        values |= {"now_ms": now_ms, "wrong_ms": now_ms + MAX_WAIT_MS, "receiver": receiver, "limit": limit}
+        return self._outgoing(
+            f"{_ROWS} AS o WHERE (next_ms <= :now_ms OR next_ms > :wrong_ms) AND (CAST(:receiver AS TEXT) IS NULL "
+            f"OR receiver = :receiver) AND {rule} AND {_FIRST} ORDER BY number LIMIT :limit",
+            values,
+        )
 
-    def waiting(self) -> dict[str, int]:
+    def waiting(self, lanes: Lanes | None = None) -> dict[str, int]:
         """Receivers with something in the outbox, and when the first of it may be sent."""
-        query = f"SELECT receiver, min(next_ms) FROM outbox AS o WHERE {_FIRST} GROUP BY receiver"  # noqa: S608 # own texts
-        return _pairs(self.database.rows(query))
+        rule, values = inside(lanes)
+        query = f"SELECT receiver, min(next_ms) FROM outbox AS o WHERE {rule} AND {_FIRST} GROUP BY receiver"  # noqa: S608 # own texts
+        return pairs(self.database.rows(query, values))
 
     def done(self, key: str) -> None:
         """The receiver has it."""
@@ -235,12 +253,12 @@ class SqlStore:
     def receipts(self, receiver: str, incident_id: str) -> dict[str, str]:
         """What a receiver keeps of an incident, by name."""
         query = "SELECT name, value FROM receipts WHERE receiver = :receiver AND incident_id = :incident_id"
-        return _pairs(self.database.rows(query, {"receiver": receiver, "incident_id": incident_id}))
+        return pairs(self.database.rows(query, {"receiver": receiver, "incident_id": incident_id}))
 
     def receipts_named(self, receiver: str, name: str) -> dict[str, str]:
         """What a receiver keeps under one name, by incident."""
         query = "SELECT incident_id, value FROM receipts WHERE receiver = :receiver AND name = :name"
-        return _pairs(self.database.rows(query, {"receiver": receiver, "name": name}))
+        return pairs(self.database.rows(query, {"receiver": receiver, "name": name}))
 
     def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
         """Keep values beside those that are there; "" forgets one."""
@@ -291,11 +309,21 @@ class SqlStore:
             "outbox": "outbox WHERE state = 'pending'",
             "dead": "outbox WHERE state = 'dead'",
         }
-        sizes = {name: _count(self.database, table) for name, table in tables.items()}
+        sizes = {name: count(self.database, table) for name, table in tables.items()}
         size_bytes = self.database.size_bytes()
         return sizes if size_bytes is None else sizes | {"bytes": size_bytes}
 
     # -- inside
+
+    def _check_lease(self, write: Write) -> None:
+        if self.lease is None:
+            return
+        # An update, because it keeps others from taking the lease until this transaction ends.
+        statement = "UPDATE leases SET epoch = epoch WHERE name = :name AND epoch = :epoch"
+        if not write.run(statement, {"name": self.lease.name, "epoch": self.lease.epoch}):
+            raise StoreError(
+                f"{self.database.name}: another worker has taken over {self.lease.name}; nothing was written"
+            )
 
     def _mark(self, statement: str, key: str, **values: object) -> None:
         with self.database.transaction() as write:
@@ -308,46 +336,3 @@ class SqlStore:
     def _outgoing(self, query: str, values: Values) -> list[Outgoing]:
         rows = self.database.rows(query, values)
         return [Outgoing(decode(body, Notification), *rest) for body, *rest in rows]
-
-
-def _pairs(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    return {name: value for name, value in rows}  # noqa: C416 - a row is no tuple in every database
-
-
-def _upsert(write: Write, table: str, columns: tuple[str, str], items: Iterable[tuple[str, object]]) -> None:
-    key, value = columns
-    write.run(
-        f"INSERT INTO {table} ({key}, {value}) VALUES (:key, :value) "  # noqa: S608 # own texts
-        f"ON CONFLICT ({key}) DO UPDATE SET {value} = excluded.{value}",
-        [{"key": name, "value": content} for name, content in items],
-    )
-
-
-def _count(database: Database | Write, table: str) -> int:
-    return int(database.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 # own texts
-
-
-def _literal(text: str) -> str:
-    """A text as part of a LIKE pattern."""
-    return re.sub("([!%_])", r"!\1", text)
-
-
-def _incident_row(incident: Incident) -> dict[str, object]:
-    return {
-        "id": incident.id,
-        "status": incident.status,
-        "services": _BETWEEN + _BETWEEN.join(incident.services) + _BETWEEN,
-        "started_ms": incident.started_ms,
-        "resolved_ms": incident.resolved_ms,
-        "body": encode(incident),
-    }
-
-
-def _outbox_row(notification: Notification) -> dict[str, object]:
-    return {
-        "key": notification.key,
-        "receiver": notification.receiver,
-        "incident_id": notification.incident.id,
-        "created_ms": notification.created_ms,
-        "body": encode(notification),
-    }

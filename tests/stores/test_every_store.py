@@ -11,8 +11,6 @@ from aiops.errors import Overloaded, StoreError
 from aiops.model import Event, Incident, Notification, Suppressed, Verdict
 from aiops.stores import Cycle, Outgoing
 from aiops.stores import sql as module
-from aiops.stores.postgres import open_postgres
-from aiops.stores.sqlite import open_sqlite
 
 INCIDENT = Incident("i1", "open", "cart: slow", "warning", 1000, 1000, 1000, services=("cart", "db"))
 
@@ -23,22 +21,6 @@ def note(key, *, receiver="pager", incident=INCIDENT, created_ms=1000):
 
 def event(name, status="firing", time_ms=5, service="cart"):
     return Event(name, time_ms, service, "alert", status=status)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service)])
-def opened(request, tmp_path):
-    """Opens one and the same store, as often as it is called."""
-    if request.param == "sqlite":
-        return lambda: open_sqlite(tmp_path / "state dir" / "aiops #1.sqlite")
-    url = request.getfixturevalue("postgres").make_database(tmp_path.name)
-    return lambda: open_postgres(url)
-
-
-@pytest.fixture
-def store(opened):
-    store = opened()
-    yield store
-    store.close()
 
 
 def full_cycle(number=1):

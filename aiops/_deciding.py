@@ -1,0 +1,120 @@
+"""The machine that decides, in the worker that Kafka has given the anomalies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+
+from aiops._build_kafka import Parts, build_triage
+from aiops.errors import AiopsError, StoreError
+from aiops.kafka.deliver import Publisher
+from aiops.kafka.records import Bury, Record
+from aiops.kafka.triage import FoundSource, RemotePasts
+from aiops.model import Event
+from aiops.policy import Policy
+from aiops.runners.embedded import Embedded
+from aiops.stores.workers import Leases
+from aiops.verdicts import KEPT
+from aiops.wire import decode
+
+log = logging.getLogger(__name__)
+
+POLICY_S = 5.0  # chosen: verdicts that other workers have taken down count within that
+WAKE_S = 1.0  # chosen: events that another worker has put into the inbox are seen within that
+
+
+class Deciding:
+    """Runs triage for as long as the anomalies are this worker's, each time from what the store has.
+
+    Parameters
+    ----------
+    holder : name of this worker
+    publisher : makes what announces notifications
+    """
+
+    def __init__(
+        self, parts: Parts, holder: str, pasts: RemotePasts, publisher: Callable[[], Publisher], bury: Bury
+    ) -> None:
+        self._parts, self._pasts, self._publisher, self._bury = parts, pasts, publisher, bury
+        self._leases = Leases(parts.store, holder, for_ms=60_000)
+        self._source: FoundSource | None = None
+        self._runner: Embedded | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def assigned(self, numbers: Collection[int]) -> None:
+        """The anomalies are ours: take up what the store has, and make sure that nobody else saves any more."""
+        if not numbers or self._task is not None:
+            return
+        lease = await asyncio.to_thread(self._leases.seize, "triage", self._parts.wall_ms())
+        self._parts.store.lease = lease
+        self._source = FoundSource(self._bury)
+        self._runner = build_triage(self._parts, self._source, self._pasts, self._publisher())
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(self._runner.run(self._stop), name="triage")
+        self._task.add_done_callback(self._ended)
+        log.info("triage taken epoch=%d", lease.epoch)
+
+    async def revoked(self, numbers: Collection[int]) -> None:
+        """They are another worker's: save what was decided and forget the rest."""
+        if not numbers or self._task is None:
+            return
+        task, self._task = self._task, None
+        self._stop.set()
+        await asyncio.wait({task}, timeout=10.0)
+        if not task.done():
+            task.cancel()
+        with suppress(AiopsError, asyncio.CancelledError):
+            await task
+        if self._source is not None:
+            self._source.forget()
+        self._source = self._runner = None
+        log.info("triage given up")
+
+    async def take(self, record: Record) -> None:
+        """A message of the anomalies."""
+        if self._source is None:
+            raise StoreError("the anomalies have not been taken up yet")
+        await self._source.take(record)
+
+    async def event(self, record: Record) -> None:
+        """A message of the events: it waits in the inbox from now on."""
+        try:
+            event = decode(record.data, Event)
+        except StoreError as error:
+            await self._bury(record, str(error))
+        else:
+            await asyncio.to_thread(self._parts.store.put_events, [event])
+            if self._runner is not None:
+                self._runner.wake()
+        record.done()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look into the inbox now and then; in the end, save."""
+        looked_s = -POLICY_S
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WAKE_S):
+                    await stop.wait()
+            if self._runner is not None:
+                self._runner.wake()
+                if self._parts.wall() - looked_s >= POLICY_S:
+                    looked_s = self._parts.wall()
+                    await self._learn(self._runner)
+        await self.revoked((0,))
+
+    async def _learn(self, runner: Embedded) -> None:
+        try:
+            verdicts = await asyncio.to_thread(partial(self._parts.store.verdicts, limit=KEPT))
+        except StoreError as error:
+            log.warning("verdicts not read reason=%s", error)
+        else:
+            runner.pipeline.policy = Policy(tuple(verdicts))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self._task is task and not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("triage failed reason=%s", fault, exc_info=fault)
+            self._parts.health.bad("triage", str(fault))

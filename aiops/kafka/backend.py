@@ -1,0 +1,97 @@
+"""A worker on Kafka as its HTTP side sees it: what is pushed goes into topics, what is shown comes from the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from aiops._accepted import Accepted
+from aiops._triage_state import unpack as unpack_triage
+from aiops.answers import StoreAnswers
+from aiops.errors import InputError
+from aiops.kafka.frames import pack
+from aiops.kafka.gateway import Gateway
+from aiops.kafka.producer import Producer
+from aiops.kafka.topics import Topics
+from aiops.model import Event
+from aiops.sources._pushed_samples import Samples, Taken, WriteLimits
+from aiops.sources._write_headers import Written
+from aiops.sources.otlp import OtlpReader
+from aiops.stores import Store
+from aiops.telemetry import Health, Telemetry
+from aiops.verdicts import VerdictBook, VerdictRules
+from aiops.wire import encode
+from rca import ServiceGraph
+
+
+@dataclass(slots=True)
+class KafkaBackend(StoreAnswers):
+    """Answers of one worker.
+
+    Parameters
+    ----------
+    gateway : where pushed samples go; None = this worker is no gateway
+    """
+
+    store: Store
+    telemetry: Telemetry
+    health: Health
+    producer: Producer
+    topics: Topics
+    partitions: int
+    limits: WriteLimits
+    verdicts: VerdictRules
+    clock_ms: Callable[[], int]
+    gateway: Gateway | None = None
+    _otlp: OtlpReader = field(init=False)
+    _decoded: list[Samples] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._otlp = OtlpReader(self._decoded.append, self.limits)
+
+    @property
+    def book(self) -> VerdictBook:
+        """All verdicts as the store has them now: other workers write some of them."""
+        return VerdictBook(self.store, self.verdicts, self.clock_ms, lambda _: None)
+
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+        """Take a remote_write request; Kafka has it when this returns."""
+        return await self._gateway().write(body, headers)
+
+    async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
+        """Take an OTLP request; Kafka has it when this returns."""
+        gateway = self._gateway()
+        self._decoded.clear()
+        taken = self._otlp.take(body, headers)
+        decoded = list(self._decoded)
+        for samples in decoded:
+            await gateway.offer(samples)
+        return replace(taken)
+
+    async def events(self, events: list[Event]) -> None:
+        """Put events into their topic, and changes before all detectors; Kafka has them when this returns."""
+        for event in events:
+            await self.producer.put(self.topics.events, encode(event), key=event.service.encode())
+            if event.kind != "alert":
+                change = pack(event)
+                puts = (self.producer.put(self.topics.samples, change, partition=p) for p in range(self.partitions))
+                await asyncio.gather(*puts)
+
+    def accepted(self) -> list[Accepted]:
+        """Nothing yet: accepted levels are known to the workers that detect."""
+        return []
+
+    def undo(self, accepted_id: str) -> bool:  # noqa: ARG002 - as it is asked
+        """Nothing can be undone through this worker."""
+        return False
+
+    def graph(self) -> ServiceGraph:
+        """The service graph that triage used last."""
+        saved = self.store.state("triage")
+        return unpack_triage(saved)[2] if saved is not None else ServiceGraph()
+
+    def _gateway(self) -> Gateway:
+        if self.gateway is None:
+            raise InputError("this worker is no gateway: send samples to one that runs with --role gateway")
+        return self.gateway

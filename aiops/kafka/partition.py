@@ -1,0 +1,282 @@
+"""One partition of the samples: its detectors, and what they say.
+
+Rule 1. What is said is a function of the messages and their times alone, so reading them again says the same again:
+anomalies are named by series and start, and triage takes a repetition for what it is.
+Rule 2. A snapshot holds everything but the windows over which rates are taken. Reading therefore begins again so far
+before the snapshot that these fill up; rows that were scored before only fill them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops._active import Active
+from aiops._detection_rules import DetectionRules
+from aiops.cases import MAX_COLUMNS
+from aiops.graphs.labels import LabelGraph
+from aiops.kafka.frames import Answer, Edges, Found, Frame, Message, Question, Rows, block_of
+from aiops.kafka.streams import Streams
+from aiops.kafka.topics import partition_of
+from aiops.kafka.virtual_time import VirtualTime
+from aiops.model import I32, Block, Event
+from aiops.packs import EdgeRule, Pack
+from aiops.pipeline import Shard, pieces
+from aiops.runners._shard_bytes import part, restore_shard, shard_arrays
+from aiops.series import SeriesTable
+from aiops.sources import Batch
+from aiops.sources.push import PushSettings, PushSource
+from aiops.wire import decode, encode, pack_arrays, unpack_arrays
+
+log = logging.getLogger(__name__)
+
+EDGES_EVERY_MS = 60_000  # chosen: as often as the embedded service looks
+SAID_EVERY_MS = 1_000  # chosen: how far a partition is, is said so often although nothing was found
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all partitions have in common."""
+
+    packs: Sequence[Pack]
+    edges: Sequence[EdgeRule]
+    push: PushSettings
+    rules: DetectionRules
+    max_series: int
+    history_s: float
+    """Rows so much older than the first message of a partition teach and raise nothing."""
+    partitions: int
+
+
+class PulledRows:
+    """A `Source` whose rows are pulled elsewhere and come as messages."""
+
+    def __init__(self, name: str, step_s: float, max_series: int) -> None:
+        self.name, self.step_s, self.table = name, step_s, SeriesTable(max_series)
+
+    async def read(self, after: int | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the contract's argument
+        """Nothing."""
+        none: tuple[Batch, ...] = ()
+        for batch in none:
+            yield batch
+
+
+class Partition:
+    """Everything a worker keeps of one partition. One task at a time may use it.
+
+    Parameters
+    ----------
+    began_ms : time of its first message, unix ms; kept over restarts
+
+    Attributes
+    ----------
+    lost : samples whose series was never named
+    """
+
+    def __init__(self, number: int, setup: Setup, began_ms: int) -> None:
+        self.number, self.began_ms = number, began_ms
+        self._setup = setup
+        self._time = VirtualTime()
+        push = PushSource(
+            setup.packs,
+            SeriesTable(setup.max_series),
+            setup.push,
+            history_before_ms=began_ms - round(setup.history_s * 1000),
+            clock=self._time.now_s,
+            wait=self._time.wait,
+            owns=self._owns,
+            evicted=self._forget,
+        )
+        self._push, self._streams = push, Streams(push.resolve)
+        self._shards = {push.name: Shard(push, setup.rules)}
+        self._rosters: dict[int, list[int]] = {}
+        self._graph = LabelGraph("push", setup.edges, push.edges)
+        self._said: list[Found] = []
+        self._said_ms = self._edges_ms = 0
+        self._newest: deque[tuple[int, int]] = deque()
+        self._closed_ms: int | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def lost(self) -> int:
+        """Samples whose series was never named."""
+        return self._streams.unknown
+
+    @property
+    def series(self) -> int:
+        """Watched series."""
+        return sum(len(shard.source.table) for shard in self._shards.values())
+
+    async def take(self, offset: int, time_ms: int, message: Message) -> list[Found | Edges | Answer]:
+        """Take in one message; what there is to say of it.
+
+        Parameters
+        ----------
+        offset : of the message in its partition
+        time_ms : when it was sent, unix ms
+
+        Raises
+        ------
+        InputError : rows of a message are damaged; nothing of it was taken in
+        """
+        if self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name=f"partition {self.number}")
+        newest_ms = 0
+        answers: list[Found | Edges | Answer] = []
+        match message:
+            case Frame():
+                newest_ms = self._frame(message)
+            case Rows():
+                await self._rows(message)
+            case Event():
+                for shard in self._shards.values():
+                    shard.detection.changed([message.service], message.time_ms, message.kind)
+            case Question():
+                answers += self._answers(message)
+            case str():
+                for shard in self._shards.values():
+                    shard.detection.take_back(message)
+        self._newest.append((offset, newest_ms))
+        await self._time.move(time_ms / 1000, self._reader)
+        return [*self._told(time_ms), *await self._calls(time_ms), *answers]
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+
+    # -- over restarts
+
+    def snapshot(self) -> bytes:
+        """Everything but the windows over which rates are taken."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            "began_ms": np.array([self.began_ms]),
+            "closed_ms": np.array([-1 if self._closed_ms is None else self._closed_ms]),
+        }
+        sources = [(name, shard.source.step_s, shard.told_ms) for name, shard in self._shards.items()]
+        arrays["sources"] = np.frombuffer(encode(sources), np.uint8)
+        arrays["rosters"] = np.frombuffer(encode(list(self._rosters.items())), np.uint8)
+        arrays |= {f"streams.{k}": v for k, v in self._streams.snapshot().items()}
+        for i, shard in enumerate(self._shards.values()):
+            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard).items()}
+            # After the arrays, which then hold what was told until now.
+            arrays[f"{i}.active"] = np.frombuffer(encode(shard.detection.active()), np.uint8)
+        return pack_arrays(arrays)
+
+    def again_from(self, offset: int) -> int:
+        """Where reading must begin again after a snapshot that has seen all before `offset`."""
+        if self._closed_ms is not None:
+            while self._newest and self._newest[0][1] <= self._closed_ms - self._rewind_ms:
+                self._newest.popleft()
+        return min(offset, self._newest[0][0]) if self._newest else offset
+
+    @classmethod
+    def restored(cls, number: int, setup: Setup, data: bytes) -> Partition:
+        """What `snapshot` gave, ready to read on.
+
+        Raises
+        ------
+        StoreError, ValueError, LookupError : another version wrote it, or other settings are in force now
+        """
+        arrays = unpack_arrays(data)
+        one = cls(number, setup, int(arrays["began_ms"][0]))
+        closed_ms = int(arrays["closed_ms"][0])
+        one._closed_ms = None if closed_ms < 0 else closed_ms
+        sources = decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])
+        for i, (name, step_s, told_ms) in enumerate(sources):
+            shard = one._shard(name, step_s)
+            restore_shard(shard, part(arrays, f"{i}."))
+            shard.detection.resume(decode(arrays[f"{i}.active"].tobytes(), Active))
+            shard.told_ms = told_ms
+        one._rosters = dict(decode(arrays["rosters"].tobytes(), list[tuple[int, list[int]]]))
+        one._streams.restore(part(arrays, "streams."))
+        return one
+
+    # -- inside
+
+    def _owns(self, service: str) -> bool:
+        return partition_of(service, self._setup.partitions) == self.number
+
+    def _forget(self, gone: I32) -> None:
+        self._streams.forget(gone)
+
+    @property
+    def _rewind_ms(self) -> int:
+        push = self._setup.push
+        return push.live_ms + push.lateness_ms + 2 * push.step_ms
+
+    async def _read(self) -> None:
+        """Score what the push source closes; rows that fill its windows again were scored before."""
+        after_ms = None if self._closed_ms is None else self._closed_ms - self._rewind_ms
+        async for batch in self._push.read(after_ms):
+            for piece in pieces(batch):
+                await self._score(self._shards[self._push.name], piece)
+            self._closed_ms = max(self._closed_ms or 0, batch.position)
+
+    async def _score(self, shard: Shard, batch: Batch) -> None:
+        found = await asyncio.to_thread(shard.feed, batch)
+        if found or not self._said or batch.history != self._said[-1].history:
+            self._said.append(Found(self.number, batch.position, batch.history, tuple(found)))
+        else:
+            self._said[-1] = replace(self._said[-1], position=max(self._said[-1].position, batch.position))
+
+    def _frame(self, frame: Frame) -> int:
+        self._streams.learn(frame.stream, frame.first, frame.names)
+        if not len(frame.numbers):
+            return 0
+        self._push.take(self._streams.numbers(frame.stream, frame.numbers), frame.times, frame.values)
+        return int(frame.times.max())
+
+    async def _rows(self, rows: Rows) -> None:
+        block, shard = block_of(rows), self._shard(rows.source, rows.step_s)
+        roster = self._rosters.setdefault(rows.stream, [])
+        roster += [-1] * (rows.first + len(rows.names) - len(roster))
+        for number, (key, signal) in enumerate(rows.names, rows.first):
+            roster[number] = shard.source.table.add(key, signal)
+        known = np.array([roster[i] if i < len(roster) else -1 for i in block.ids.tolist()], np.int32)
+        self._streams.unknown += int(np.count_nonzero(known < 0)) * len(block.times)
+        here = Block(block.times, known[known >= 0], block.values[:, known >= 0])
+        for piece in pieces(Batch(rows.position, (here,), history=rows.history)):
+            await self._score(shard, piece)
+
+    def _shard(self, name: str, step_s: float) -> Shard:
+        if name not in self._shards:
+            self._shards[name] = Shard(PulledRows(name, step_s, self._setup.max_series), self._setup.rules)
+        return self._shards[name]
+
+    def _told(self, time_ms: int) -> list[Found]:
+        if not any(found.anomalies for found in self._said) and time_ms - self._said_ms < SAID_EVERY_MS:
+            return []
+        said, self._said = self._said, []
+        self._said_ms = time_ms if said else self._said_ms
+        return said
+
+    async def _calls(self, time_ms: int) -> list[Edges]:
+        if time_ms - self._edges_ms < EDGES_EVERY_MS:
+            return []
+        self._edges_ms = time_ms
+        graph = await self._graph.read(time_ms)
+        edges = tuple(graph.edges())
+        return [Edges(self.number, edges)] if edges else []
+
+    def _answers(self, question: Question) -> list[Answer]:
+        return [
+            _answer(question, self.number, shard) for shard in self._shards.values() if len(shard.source.table)
+        ] or [Answer(question.id, self.number, 0.0, (), np.zeros(0, np.int64), np.zeros((0, 0)))]
+
+
+def _answer(question: Question, partition: int, shard: Shard) -> Answer:
+    far = frozenset(question.far)
+    columns = [(i, key, signal) for i, (key, signal) in enumerate(shard.source.table.items()) if key.service not in far]
+    times, values = shard.history.window(-(2**62), question.until_ms)
+    columns = [one for one in columns[:MAX_COLUMNS] if one[0] < values.shape[1]]
+    chosen = values[:, [i for i, _, _ in columns]]
+    named = tuple((key, signal) for _, key, signal in columns)
+    return Answer(question.id, partition, shard.source.step_s, named, times, chosen)

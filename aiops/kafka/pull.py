@@ -1,0 +1,156 @@
+"""Sources that are pulled: by one worker at a time, into rows for the partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from aiops.errors import AiopsError
+from aiops.kafka.frames import Rows, pack, rows_of
+from aiops.kafka.topics import partition_of
+from aiops.model import Block, SeriesKey, Signal
+from aiops.sources import Batch, Source
+from aiops.stores import Cycle
+from aiops.stores._sql_rows import Lease
+from aiops.stores.sql import SqlStore
+from aiops.stores.workers import Leases
+
+log = logging.getLogger(__name__)
+
+MOST_VALUES = 500_000  # of a message, 4 MB before compression: chosen, a quarter of what the topic takes
+AGAIN_S = 5.0  # chosen: wait before a source that failed is begun again
+
+
+@dataclass(slots=True)
+class _Roster:
+    """Which of a source's columns belong to a partition, and how many of them have been named there."""
+
+    columns: list[int]
+    said: int = 0
+
+
+class SplitRows:
+    """Blocks of one source as rows for each partition, in one life of a reader."""
+
+    def __init__(self, source: Source, partitions: int) -> None:
+        self._source = source
+        self._stream = secrets.randbits(63)
+        self._rosters = [_Roster([]) for _ in range(partitions)]
+        self._places: list[tuple[int, int]] = []
+
+    def split(self, batch: Batch) -> list[tuple[int, Rows]]:
+        """The messages of a batch, each with its partition."""
+        self._learn()
+        return [message for block in batch.blocks for message in self._rows(batch, block)]
+
+    def _learn(self) -> None:
+        table = self._source.table
+        for number in range(len(self._places), len(table)):
+            partition = partition_of(table.key(number).service, len(self._rosters))
+            roster = self._rosters[partition]
+            self._places.append((partition, len(roster.columns)))
+            roster.columns.append(number)
+
+    def _rows(self, batch: Batch, block: Block) -> list[tuple[int, Rows]]:
+        places = np.array([self._places[i] for i in block.ids.tolist()], np.int32).reshape(-1, 2)
+        messages = []
+        for partition in np.unique(places[:, 0]).tolist():
+            here = places[:, 0] == partition
+            rows = max(1, MOST_VALUES // int(np.count_nonzero(here)))
+            for start in range(0, len(block.times), rows):
+                cut = slice(start, start + rows)
+                part = Block(block.times[cut], places[here, 1], block.values[cut][:, here])
+                messages.append((partition, self._message(batch, partition, part)))
+        return messages
+
+    def _message(self, batch: Batch, partition: int, part: Block) -> Rows:
+        roster, table, source = self._rosters[partition], self._source.table, self._source
+        new = roster.columns[roster.said :]
+        names: tuple[tuple[SeriesKey, Signal], ...] = tuple((table.key(i), table.signal(i)) for i in new)
+        first, roster.said = roster.said, len(roster.columns)
+        position = int(part.times[-1]) if len(part.times) else batch.position
+        return Rows(self._stream, source.name, source.step_s, position, batch.history, first, names, rows_of(part))
+
+
+class LeasedPull:
+    """Reads a source while this worker has its lease, from where the last one has put it into Kafka.
+
+    Parameters
+    ----------
+    make : builds the source anew for each time it is read
+    put : puts a message into a partition of the samples; returns when Kafka has it
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Source],
+        *,
+        store: SqlStore,
+        leases: Leases,
+        renew_s: float,
+        partitions: int,
+        put: Callable[[int, bytes], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self.name = f"pull/{name}"
+        self.is_held = False
+        self._make, self._store, self._leases = make, store, leases
+        self._renew_s, self._partitions, self._put, self._clock = renew_s, partitions, put, clock
+
+    async def run(self) -> None:
+        """Take the lease whenever it is free and read, for ever."""
+        while True:
+            lease = await self._take()
+            if lease is None:
+                await asyncio.sleep(self._renew_s)
+                continue
+            log.info("pull taken source=%s epoch=%d", self.name, lease.epoch)
+            self.is_held = True
+            reading = asyncio.create_task(self._read())
+            try:
+                await self._renew(lease, reading)
+            finally:
+                self.is_held = False
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                with suppress(AiopsError):
+                    await asyncio.to_thread(self._leases.leave, lease)
+
+    async def _take(self) -> Lease | None:
+        try:
+            return await asyncio.to_thread(self._leases.take, self.name, round(self._clock() * 1000))
+        except AiopsError as error:
+            log.warning("lease not taken source=%s reason=%s", self.name, error)
+            return None
+
+    async def _renew(self, lease: Lease, reading: asyncio.Task[None]) -> None:
+        """Return when the lease is lost."""
+        while not reading.done():
+            await asyncio.wait({reading}, timeout=self._renew_s)
+            if await self._take() != lease:
+                log.warning("pull lost source=%s", self.name)
+                return
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                source = self._make()
+                split = SplitRows(source, self._partitions)
+                after = (await asyncio.to_thread(self._store.positions)).get(self.name)
+                async for batch in source.read(after):
+                    await self._batch(split, batch)
+            except AiopsError as error:
+                log.warning("pull failed, tried again source=%s reason=%s", self.name, error)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _batch(self, split: SplitRows, batch: Batch) -> None:
+        for partition, rows in split.split(batch):
+            await self._put(partition, pack(rows))
+        await asyncio.to_thread(self._store.commit, Cycle(positions={self.name: batch.position}))

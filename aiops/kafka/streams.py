@@ -1,0 +1,85 @@
+"""Series as gateways number them, in the numbers of one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.model import I32
+from aiops.wire import decode, encode
+
+UNSETTLED = -(2**31)
+"""Its number here has to be asked for (again)."""
+MAX_STREAMS = 64
+"""Streams that are remembered, the latest: chosen; each is one life of one gateway."""
+
+Resolve = Callable[[list[bytes]], I32]
+"""The numbers of label sets here, below 0 for those that are not held."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    names: list[bytes] = field(default_factory=list)
+    numbers: I32 = field(default_factory=lambda: np.zeros(0, np.int32))
+
+
+class Streams:
+    """Remembers the names of all streams of a partition.
+
+    `unknown` counts samples of numbers whose name never came.
+    """
+
+    def __init__(self, resolve: Resolve) -> None:
+        self.unknown = 0
+        self._resolve = resolve
+        self._streams: dict[int, _Stream] = {}
+
+    def learn(self, stream: int, first: int, names: tuple[bytes, ...]) -> None:
+        """Take up names; those that are known already are left as they are."""
+        one = self._streams.setdefault(stream, _Stream())
+        if len(self._streams) > MAX_STREAMS:
+            del self._streams[next(iter(self._streams))]
+        end = first + len(names)
+        if end > len(one.names):
+            missing = end - len(one.names)
+            one.names += [b""] * missing
+            one.numbers = np.concatenate([one.numbers, np.full(missing, UNSETTLED, np.int32)])
+        for number, name in enumerate(names, first):
+            one.names[number] = one.names[number] or name
+
+    def numbers(self, stream: int, numbers: I32) -> I32:
+        """The numbers here of a stream's numbers; below 0 for those that are not held, and for those without a name."""
+        one = self._streams.get(stream)
+        if one is None or not len(one.numbers):
+            self.unknown += len(numbers)
+            return np.full(len(numbers), -1, np.int32)
+        inside = (numbers >= 0) & (numbers < len(one.numbers))
+        found = np.where(inside, one.numbers[np.where(inside, numbers, 0)], UNSETTLED)
+        if (found == UNSETTLED).any():
+            self._settle(one, np.unique(numbers[inside & (found == UNSETTLED)]))
+            found = np.where(inside, one.numbers[np.where(inside, numbers, 0)], UNSETTLED)
+            self.unknown += int(np.count_nonzero(found == UNSETTLED))
+        return found.astype(np.int32)
+
+    def forget(self, gone: I32) -> None:
+        """Some numbers of here are given to other series from now on."""
+        for one in self._streams.values():
+            one.numbers[np.isin(one.numbers, gone)] = UNSETTLED
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """All names, by stream."""
+        names = [(stream, one.names) for stream, one in self._streams.items()]
+        return {"names": np.frombuffer(encode(names), np.uint8)}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take up a snapshot. StoreError when it is damaged."""
+        for stream, names in decode(state["names"].tobytes(), list[tuple[int, list[bytes]]]):
+            self._streams[stream] = _Stream(names, np.full(len(names), UNSETTLED, np.int32))
+
+    def _settle(self, one: _Stream, numbers: NDArray[np.integer]) -> None:
+        named = [n for n in numbers.tolist() if one.names[n]]
+        if named:
+            one.numbers[named] = self._resolve([one.names[n] for n in named])

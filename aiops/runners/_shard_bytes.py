@@ -1,0 +1,45 @@
+"""A shard's series, detectors and recent rows as named arrays, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiops.model import SeriesKey, Signal
+from aiops.pipeline import Shard
+from aiops.wire import decode, encode
+
+Arrays = dict[str, NDArray[np.generic]]
+
+
+def shard_arrays(shard: Shard) -> Arrays:
+    """All that a restart needs of a shard, but for the deviations under way."""
+    arrays: Arrays = {f"detection.{k}": v for k, v in shard.detection.snapshot().items()}
+    arrays |= {f"history.{k}": v for k, v in shard.history.snapshot().items()}
+    arrays["table"] = np.frombuffer(encode(list(shard.source.table.items())), np.uint8)
+    return arrays | {"step_s": np.array([shard.source.step_s])}
+
+
+def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Bring a shard that has seen nothing to where `shard_arrays` found one.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError, StoreError : another version wrote it, or other settings are in force now
+    """
+    if float(arrays["step_s"][0]) != shard.source.step_s:
+        raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
+    if len(shard.source.table):
+        raise ValueError("the source numbered its series before its memory was there")
+    for key, signal in decode(arrays["table"].tobytes(), list[tuple[SeriesKey, Signal]]):
+        if shard.source.table.add(key, signal) < 0:
+            raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
+    shard.detection.restore(part(arrays, "detection."))
+    shard.history.restore(part(arrays, "history."))
+
+
+def part(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> Arrays:
+    """The arrays whose names begin so, without the beginning."""
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}

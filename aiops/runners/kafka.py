@@ -1,0 +1,175 @@
+"""The roles of the service as Faust agents; the only file that imports faust.
+
+Faust reads the topics, shares their partitions out among the workers of a role and keeps the offsets. What it must not
+do is decide when a message is done: that is when its effect is in the store. So no agent acknowledges by itself; each
+message carries its own `done`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import faust
+from faust.types import TP, EventT
+
+from aiops.errors import Overloaded, StoreError
+from aiops.kafka.records import Record
+
+log = logging.getLogger(__name__)
+
+Take = Callable[[Record], Awaitable[None]]
+AGAIN_S = 1.0  # chosen: wait before a message whose store or Kafka was away is taken again
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How Faust is to reach Kafka.
+
+    Parameters
+    ----------
+    bootstrap : host:port of brokers, separated by commas
+    session_timeout_s : a worker that is silent for so long has its partitions taken away
+    security : arguments of aiokafka's clients for TLS and SASL
+    """
+
+    bootstrap: str
+    session_timeout_s: float = 10.0
+    security: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One topic a role reads.
+
+    Parameters
+    ----------
+    take : called with each message, one after the other within a partition; `StoreError` and `Overloaded` mean again
+    assigned, revoked : told of the partitions that come and go
+    """
+
+    topic: str
+    take: Take
+    assigned: Callable[[Collection[int]], Awaitable[None]] | None = None
+    revoked: Callable[[Collection[int]], Awaitable[None]] | None = None
+
+
+class Role:
+    """One Faust app: a consumer group with an agent for each topic.
+
+    Parameters
+    ----------
+    name : of the group; all workers of a role have the same
+    from_now : a group that is new begins with what comes from now on, not with the beginning
+
+    Attributes
+    ----------
+    rebalances : how often partitions were shared out anew
+    """
+
+    def __init__(self, name: str, connection: Connection, *readings: Reading, from_now: bool = False) -> None:
+        self.name = name
+        self.rebalances = 0
+        self._folder = tempfile.mkdtemp(prefix="aiops-faust-")
+        self._readings = readings
+        self._app = _app(name, connection, self._folder, from_now=from_now)
+        for reading in readings:
+            self._add(reading)
+        self._app.on_partitions_assigned.connect(self._assigned)
+        self._app.on_partitions_revoked.connect(self._revoked)
+
+    async def start(self) -> None:
+        """Join the group and begin to read."""
+        self._app.finalize()
+        await self._app.start()
+
+    async def stop(self) -> None:
+        """Commit what is done and leave the group."""
+        await self._app.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _add(self, reading: Reading) -> None:
+        topic = self._app.topic(reading.topic, key_serializer="raw", value_serializer="raw")
+
+        async def agent(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await _taken(reading, event)
+
+        self._app.agent(topic, name=f"{self.name}.{reading.topic}", isolated_partitions=True)(agent)
+
+    async def _assigned(self, *told: Any, **_more: Any) -> None:
+        tps: set[TP] = told[-1]
+        self.rebalances += 1
+        for reading in self._readings:
+            if reading.assigned is not None:
+                await reading.assigned(_of(reading, tps))
+
+    async def _revoked(self, *told: Any, **_more: Any) -> None:
+        tps: set[TP] = told[-1]
+        for reading in self._readings:
+            if reading.revoked is not None and (gone := _of(reading, tps)):
+                await reading.revoked(gone)
+
+
+def _of(reading: Reading, tps: set[TP]) -> list[int]:
+    return sorted(tp.partition for tp in tps if tp.topic == reading.topic)
+
+
+async def _taken(reading: Reading, event: EventT[bytes]) -> None:
+    """Take a message, again and again while the store is away: what is behind it must wait."""
+    message = event.message
+    data, message.value = message.value or b"", None  # only its offset is kept until it is done
+    time_ms, headers = round(message.timestamp * 1000), dict(message.headers or {})
+    record = Record(reading.topic, message.partition, message.offset, time_ms, data, event.ack, headers)
+    while True:
+        try:
+            await reading.take(record)
+        except (StoreError, Overloaded) as error:
+            log.warning("message waits topic=%s offset=%d reason=%s", reading.topic, record.offset, error)
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
+
+
+def _app(name: str, connection: Connection, folder: str, *, from_now: bool) -> faust.App:
+    return faust.App(
+        name,
+        broker=[f"kafka://{broker.strip()}" for broker in connection.bootstrap.split(",")],
+        broker_credentials=_credentials(connection.security),
+        broker_session_timeout=connection.session_timeout_s,
+        broker_heartbeat_interval=connection.session_timeout_s / 5,
+        broker_request_timeout=max(60.0, 2 * connection.session_timeout_s),
+        broker_rebalance_timeout=max(20.0, 2 * connection.session_timeout_s),
+        broker_commit_interval=1.0,
+        broker_max_poll_records=200,
+        consumer_auto_offset_reset="latest" if from_now else "earliest",
+        consumer_max_fetch_size=16 * 2**20,
+        stream_buffer_maxsize=64,
+        # Messages are held until they are saved: waiting for that would keep a rebalance from ending.
+        stream_wait_empty=False,
+        store="memory://",
+        datadir=folder,
+        web_enabled=False,
+        autodiscover=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+def _credentials(security: Mapping[str, Any]) -> faust.SASLCredentials | faust.SSLCredentials | None:
+    """The same in Faust's words."""
+    context = security.get("ssl_context")
+    if "sasl_mechanism" in security:
+        return faust.SASLCredentials(
+            username=security["sasl_plain_username"],
+            password=security["sasl_plain_password"],
+            ssl_context=context,
+            mechanism=security["sasl_mechanism"],
+        )
+    return faust.SSLCredentials(context) if context is not None else None

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from aiops.demo.encode import HEADERS, encode
+from aiops.errors import InputError, Overloaded
+from aiops.kafka.frames import Frame, unpack
+from aiops.kafka.gateway import GatewayRules
+from aiops.kafka.topics import partition_of
+from aiops.sources._pushed_samples import Samples, key_of
+from tests.kafka._log import Log, read, run
+
+AT_MS = 1_700_000_000_000
+PARTITIONS = 8
+
+
+def requests(service, code="200"):
+    """A series of the OTel HTTP pack."""
+    return tuple(
+        sorted(
+            {
+                "__name__": "http_server_request_duration_seconds_count",
+                "service_name": service,
+                "http_response_status_code": code,
+            }.items()
+        )
+    )
+
+
+def body(*series, value=1.0, time_ms=AT_MS):
+    return encode((labels, [(time_ms, value)]) for labels in series)
+
+
+def frames(log):
+    return {
+        p: [m for m in read(log, p) if isinstance(m, Frame) and len(m.numbers)]
+        for p in range(PARTITIONS)
+        if log.messages.get(p)
+    }
+
+
+def test_each_series_goes_to_the_partition_of_its_service_with_its_name_once():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway()
+        for value in (1.0, 2.0):
+            await gateway.write(body(requests("cart"), requests("db"), requests("cart", "500"), value=value), HEADERS)
+        return log, gateway
+
+    log, gateway = run(story())
+    places = {partition_of(service, PARTITIONS) for service in ("cart", "db")}
+    assert set(frames(log)) == places
+    cart = frames(log)[partition_of("cart", PARTITIONS)]
+    assert [len(frame.names) for frame in cart][1:] == [0] * (len(cart) - 1)
+    assert key_of(requests("cart")) in cart[0].names
+    assert gateway.counts["sent"] == 6
+
+
+def test_what_no_pack_uses_goes_no_further_and_is_counted():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway()
+        written = await gateway.write(body((("__name__", "cats"), ("job", "zoo"))), HEADERS)
+        return log, gateway, written
+
+    log, gateway, written = run(story())
+    assert log.messages == {}
+    assert (gateway.counts["unwatched"], written.samples) == (1, 1)
+
+
+def test_requests_of_a_moment_share_frames():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway(GatewayRules(linger_s=0.02))
+        await asyncio.gather(*(gateway.write(body(requests("cart", str(code))), HEADERS) for code in range(200, 230)))
+        return log
+
+    (frame,) = frames(run(story()))[partition_of("cart", PARTITIONS)]
+    assert len(frame.numbers) == 30
+
+
+def test_a_sender_is_told_to_come_again_when_kafka_has_not_taken_it_and_names_are_said_again():
+    async def story():
+        log = Log(PARTITIONS, AT_MS, refuses=True)
+        gateway = log.gateway()
+        with pytest.raises(Overloaded, match="no broker"):
+            await gateway.write(body(requests("cart")), HEADERS)
+        log.refuses = False
+        await gateway.write(body(requests("cart")), HEADERS)
+        return log
+
+    (frame,) = frames(run(story()))[partition_of("cart", PARTITIONS)]
+    assert frame.names == (key_of(requests("cart")),)
+
+
+def test_beyond_what_may_be_on_its_way_senders_are_told_to_come_again():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway(GatewayRules(linger_s=0.02, most_samples=1))
+        first = asyncio.create_task(gateway.write(body(requests("cart")), HEADERS))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded, match="on their way to Kafka"):
+            await gateway.write(body(requests("db")), HEADERS)
+        await first
+        return gateway.counts["refused"]
+
+    assert run(story()) == 1
+
+
+def test_a_body_that_is_wrong_for_good_puts_nothing_anywhere():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        with pytest.raises(InputError):
+            await log.gateway().write(b"\xff\xff", HEADERS)
+        return log
+
+    assert run(story()).messages == {}
+
+
+def test_decoded_samples_go_the_same_way_with_their_stale_marker():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway()
+        key = key_of(requests("cart"))
+        samples = Samples([key], np.zeros(1, np.int32), np.array([AT_MS]), np.array([np.nan]), np.array([True]))
+        await gateway.offer(samples)
+        return log
+
+    (frame,) = frames(run(story()))[partition_of("cart", PARTITIONS)]
+    assert frame.values.view(np.uint64).tolist() == [0x7FF0000000000002]
+
+
+def test_quiet_partitions_hear_how_late_it_is_and_names_are_said_again_in_time():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway(GatewayRules(linger_s=0, say_again_s=60.0))
+        await gateway.write(body(requests("cart")), HEADERS)
+        await gateway.tick()
+        ticks = {p: [unpack(data) for _, data in messages].count(None) for p, messages in log.messages.items()}
+        log.now_ms += 61_000
+        await gateway.tick()
+        await gateway.write(body(requests("cart")), HEADERS)
+        return log, ticks
+
+    log, ticks = run(story())
+    assert ticks.pop(partition_of("cart", PARTITIONS)) == 0
+    assert set(ticks.values()) == {1}
+    first, second = frames(log)[partition_of("cart", PARTITIONS)]
+    assert second.names == first.names
+
+
+def test_series_over_the_limit_are_counted():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway()
+        gateway.series._max_series = 1
+        await gateway.write(body(requests("cart"), requests("db")), HEADERS)
+        return gateway.counts
+
+    assert run(story())["series_limit"] == 1
