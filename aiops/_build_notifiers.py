@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.checks import example
 from aiops.notifiers.console import ConsoleNotifier
 from aiops.notifiers.only import OnlyNotifier, Rule
+from aiops.notifiers.pagerduty import PagerDutyNotifier
 from aiops.notifiers.receipts import ReceiptStore
 from aiops.notifiers.webhook import WebhookNotifier
 
@@ -86,14 +87,22 @@ def build_notifiers(settings: Settings, base: Path, around: Around) -> dict[str,
 
 def tended(notifiers: Mapping[str, Notifier]) -> dict[str, Tended]:
     """Those that have something to do between notifications, by name."""
-    inner = {name: one.inner if isinstance(one, OnlyNotifier) else one for name, one in notifiers.items()}
-    return {name: one for name, one in inner.items() if isinstance(one, Tended)}
+    return {name: one for name, one in _inner(notifiers) if isinstance(one, Tended)}
 
 
 def tickets(notifiers: Mapping[str, Notifier]) -> dict[str, TicketNotifier]:
     """Those that open tickets, also when a person asks for one, by name."""
-    inner = {name: one.inner if isinstance(one, OnlyNotifier) else one for name, one in notifiers.items()}
-    return {name: one for name, one in inner.items() if isinstance(one, TicketNotifier)}
+    return {name: one for name, one in _inner(notifiers) if isinstance(one, TicketNotifier)}
+
+
+def pagers(notifiers: Mapping[str, Notifier]) -> dict[str, PagerDutyNotifier]:
+    """Those that page, and can be told that somebody takes care, by name."""
+    return {name: one for name, one in _inner(notifiers) if isinstance(one, PagerDutyNotifier)}
+
+
+def _inner(notifiers: Mapping[str, Notifier]) -> Iterator[tuple[str, Notifier]]:
+    for name, one in notifiers.items():
+        yield name, one.inner if isinstance(one, OnlyNotifier) else one
 
 
 def _notifier(one: Receiver, base: Path, around: Around, group_wait_s: float) -> Notifier:

@@ -25,6 +25,7 @@ from aiops.notifiers._slack_socket import SlackSocket
 from aiops.notifiers._slack_state import Incidents, SlackState
 from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.only import OnlyNotifier
+from aiops.notifiers.pagerduty import PagerDutyNotifier
 from aiops.notifiers.silences import Silences
 from aiops.notifiers.slack import SlackNotifier, SlackSettings
 from aiops.stores import Store
@@ -47,8 +48,13 @@ class Buttons:
     apps: list[SlackApp] = field(default_factory=list)
 
 
-def build_desk(book: VerdictBook, silences: Mapping[str, Silences], tickets: Mapping[str, TicketNotifier]) -> Desk:
-    """What buttons set off: verdicts, silences in the first Alertmanager, tickets in the first tracker."""
+def build_desk(
+    book: VerdictBook,
+    silences: Mapping[str, Silences],
+    tickets: Mapping[str, TicketNotifier],
+    pagers: Mapping[str, PagerDutyNotifier],
+) -> Desk:
+    """What buttons set off: verdicts, silences in the first Alertmanager, tickets in the first tracker, all pagers."""
     tracker = next(iter(tickets.values()), None)
 
     async def verdict(incident_id: str, answer: str, *, who: str, key: str) -> list[str]:
@@ -62,7 +68,12 @@ def build_desk(book: VerdictBook, silences: Mapping[str, Silences], tickets: Map
         log.info("ticket opened by a button name=%s incident=%s who=%s", name, incident.id, who)
         return OpenedTicket(name, url)
 
-    return Desk(verdict, next(iter(silences.values()), None), ticket if tracker else None)
+    async def acknowledge(incident: Incident, who: str) -> None:
+        for pager in pagers.values():
+            await pager.acknowledge(incident, who)
+
+    silencer = next(iter(silences.values()), None)
+    return Desk(verdict, silencer, ticket if tracker else None, acknowledge if pagers else None)
 
 
 def weekly_noise(store: Store) -> Make:

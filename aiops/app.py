@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from aiops._build_alertmanager import build_silences
 from aiops._build_inputs import build_inputs
-from aiops._build_notifiers import Around, build_notifiers, tended, tickets
+from aiops._build_notifiers import Around, build_notifiers, pagers, tended, tickets
 from aiops._build_packs import all_packs, chosen
 from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
@@ -176,7 +176,7 @@ def _assembled(
     )
     notifiers = build_notifiers(settings, base, around)
     asking = tickets(notifiers)
-    desk = build_desk(book, silences, asking)
+    desk = build_desk(book, silences, asking, pagers(notifiers))
     buttons = build_buttons(
         settings,
         base,

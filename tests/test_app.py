@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from aiops import app, config
+from aiops._build_notifiers import pagers
+from aiops._build_slack import build_desk
 from aiops.backend import ServiceBackend, score_rows
 from aiops.errors import ConfigError, InputError, StoreError
 from aiops.model import Event
@@ -283,3 +285,26 @@ def test_a_receiver_whose_upkeep_fails_is_said_and_does_not_make_the_service_unr
     assert service.health.reasons() == []
     assert b'aiops_receiver_upkeep_failures_total{receiver="alertmanager"} 0.0' not in service.telemetry.render()
     service.store.close()
+
+
+def test_an_acknowledgement_reaches_everybody_who_pages(tmp_path):
+    (tmp_path / "token").write_text("0123456789abcdef0123456789abcdef")
+    text = """
+    notifiers:
+      - {kind: pagerduty, routing_key_file: token, url: 'http://127.0.0.1:1'}
+      - {kind: pagerduty, name: second, routing_key_file: token, url: 'http://127.0.0.1:1'}
+      - {kind: console}
+    """
+    settings = config.parse(text, where="a.yaml", beside=tmp_path)
+    made = app.build_notifiers(settings, tmp_path, app.Around(MemoryReceipts(), lambda: 0))
+    assert list(pagers(made)) == ["pagerduty", "second"]
+    heard = []
+
+    class Pager:
+        async def acknowledge(self, incident, who):
+            heard.append((incident.id, who))
+
+    desk = build_desk(None, {}, {}, dict.fromkeys(pagers(made), Pager()))
+    asyncio.run(desk.acknowledge(example().incident, "ann"))
+    assert heard == [("0123456789ab", "ann")] * 2
+    assert build_desk(None, {}, {}, {}).acknowledge is None

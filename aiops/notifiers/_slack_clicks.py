@@ -147,6 +147,13 @@ class SlackClicks:
             await self._whisper(click, f"<@{before.user}> has acknowledged it at {words.clock(before.at_ms)}")
             return "acknowledged already"
         await self._note(click, incident, "", "")
+        if self._desk.acknowledge is not None:
+            try:
+                await self._desk.acknowledge(incident, click.user_name)
+            except DeliveryError as error:
+                # Here it is acknowledged all the same; whoever pressed should know that the pager may go on.
+                await self._whisper(click, f"those who page could not be told: {error}")
+                return "acknowledged, those who page were not told"
         return "acknowledged"
 
     async def _verdict(self, click: Click, incident: Incident) -> str:

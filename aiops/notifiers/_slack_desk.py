@@ -53,11 +53,13 @@ class Desk:
     verdict : takes Real, Noise, Expected
     silences : proposes and makes silences
     ticket : opens a ticket for an incident, in somebody's name; asked again it gives the same one
+    acknowledge : tells those who page that somebody takes care of it; None = nobody pages
     """
 
     verdict: GiveVerdict | None = None
     silences: MakeSilences | None = None
     ticket: Callable[[Incident, str], Awaitable[OpenedTicket]] | None = None
+    acknowledge: Callable[[Incident, str], Awaitable[None]] | None = None
 
     def offered(self) -> tuple[str, ...]:
         """Names of the buttons."""

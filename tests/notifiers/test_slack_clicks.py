@@ -25,7 +25,10 @@ class Office:
         self.now_ms = now_ms
 
     def desk(self) -> Desk:
-        return Desk(self.verdict, self, self.ticket)
+        return Desk(self.verdict, self, self.ticket, self.acknowledge)
+
+    async def acknowledge(self, one, who):
+        self._note("acknowledge", one.id, who)
 
     async def verdict(self, incident_id, answer, *, who, key):
         self._note("verdict", incident_id, answer, who, key)
@@ -73,6 +76,19 @@ def test_an_acknowledgement_is_shown_to_all_and_said_once():
             "anna (U0ANNA) pressed acknowledge of 0123456789ab: acknowledged",
             "ben (U0BEN) pressed acknowledge of 0123456789ab: acknowledged already",
         ]
+
+
+def test_those_who_page_are_told_of_an_acknowledgement_and_their_trouble_does_not_undo_it():
+    with world() as here:
+        office = shop(here)
+        here.press("acknowledge")
+        assert office.done == [("acknowledge", "0123456789ab", "anna")]
+    with world() as here:
+        shop(here).fault = Retry("events.pagerduty.com: HTTP 503")
+        here.press("acknowledge")
+        assert ":eyes: Acknowledged by <@U0ANNA>" in text_of(here)
+        assert here.slack.whispers[0]["text"] == "Those who page could not be told: events.pagerduty.com: HTTP 503."
+        assert here.audit()[-1].endswith("acknowledged, those who page were not told")
 
 
 def test_what_was_said_stays_when_the_incident_goes_on():
