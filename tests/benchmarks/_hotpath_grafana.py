@@ -96,7 +96,7 @@ def _evaluation(folder: Path) -> tuple[float, float]:
 
 
 def _back_fill(folder: Path) -> None:
-    """A value a minute for 27 hours up to now of each series, and what the rule of the 1 h deviation would have said."""
+    """A value a minute for 27 hours up to now of each series, and of what the 1 h deviation would have been."""
     end_s = int(time.time())
     times, rng = np.arange(end_s - HOURS * 3600, end_s, 60).tolist(), np.random.default_rng(0)
     with (folder / "samples.txt").open("w", encoding="utf-8") as out:
