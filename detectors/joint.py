@@ -25,10 +25,11 @@ from detectors.bank import VALUE_LIMIT, WARM_ROWS, Bank
 from detectors.constants import SHIPPED, Constants
 from detectors.mahalanobis import Cloud, cloud_from, distances, empty_cloud
 
+# Weight and unit were chosen on the one public set there is; docs/detection.md shows what each half would choose.
 TOP = 5  # channels that speak, chosen: an incident shows in several signals, seldom in all
 DISTANCE_WEIGHT = 1.5  # of the logarithm of the distance beside the surprise
 ORDINARY = 1.0  # the sum on ordinary rows: oddness 1
-UNIT = 5.0  # what of the sum makes the oddness tenfold; chosen on the one public set there is
+UNIT = 7.0  # what of the sum makes the oddness tenfold
 
 
 @njit(cache=True, error_model="numpy")
@@ -55,6 +56,12 @@ class Joint:
     Parameters
     ----------
     channels : how many
+    distance_weight : what the logarithm of the distance weighs beside the surprise
+    unit : what of the sum of both makes the oddness tenfold; a larger one makes fewer pages
+
+    Raises
+    ------
+    ValueError : no channel, or a unit that is not positive
 
     Examples
     --------
@@ -67,9 +74,12 @@ class Joint:
     True
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, distance_weight: float = DISTANCE_WEIGHT, unit: float = UNIT) -> None:
         if channels < 1:
             raise ValueError(f"channels must be >= 1, got {channels}")
+        if not unit > 0.0:
+            raise ValueError(f"unit must be > 0, got {unit}")
+        self._distance_weight, self._unit = distance_weight, unit
         self._bank = Bank(channels)
         self._cloud = empty_cloud(channels)
         self._memory = empty(1)
@@ -96,7 +106,8 @@ class Joint:
         within = np.clip(np.where(np.isfinite(values), values, np.nan), -VALUE_LIMIT, VALUE_LIMIT)
         distances(self._cloud, within, far)
         out = np.full((5, len(said), 1), np.nan)
-        _run(self._memory, np.asarray(times, np.int64), _odd(said, far), SHIPPED, out[:, :, 0])
+        odd = _odd(said, far, self._distance_weight, self._unit)
+        _run(self._memory, np.asarray(times, np.int64), odd, SHIPPED, out[:, :, 0])
         return Verdicts(*out)
 
     def snapshot(self) -> State:
@@ -113,11 +124,11 @@ class Joint:
         self._cloud = cloud_from(cloud, len(self._bank))
 
 
-def _odd(said: F64, far: F64) -> F64:
+def _odd(said: F64, far: F64, distance_weight: float, unit: float) -> F64:
     """Oddness of rows from the surprise of their channels (t, c) and their distance (t,)."""
     highest = -np.sort(-np.where(np.isnan(said), -1.0, said), axis=1)[:, :TOP]
     spoke = highest >= 0.0
     top = np.where(spoke, highest, 0.0).sum(axis=1) / np.maximum(spoke.sum(axis=1), 1)
     distance = np.log10(np.clip(np.where(np.isnan(far), 1.0, far), 1e-3, 1e30))
-    total = top + DISTANCE_WEIGHT * distance
-    return np.where(spoke.any(axis=1), 10.0 ** np.clip((total - ORDINARY) / UNIT, -3.0, 12.0), np.nan)
+    total = top + distance_weight * distance
+    return np.where(spoke.any(axis=1), 10.0 ** np.clip((total - ORDINARY) / unit, -3.0, 12.0), np.nan)

@@ -44,6 +44,22 @@ def test_a_service_has_a_channel() -> None:
         Joint(0)
 
 
+def test_a_unit_is_positive() -> None:
+    with pytest.raises(ValueError, match="unit must be > 0, got 0"):
+        Joint(2, unit=0.0)
+
+
+def test_the_distance_and_the_unit_weigh_what_they_say() -> None:
+    values = np.random.default_rng(4).standard_normal((1_200, 2)) @ np.array([[1.0, 1.0], [0.0, 0.05]])
+    values[1_000:1_005, 1] = values[1_000:1_005, 0] + 2.0
+    times = np.arange(1_200) * 60_000
+
+    def rarity_at_the_break(**constants: float) -> float:
+        return float(np.nanmax(Joint(2, **constants).update(times, values).rarity[1_000:1_005]))
+
+    assert rarity_at_the_break(distance_weight=0.0) < rarity_at_the_break() < rarity_at_the_break(unit=2.0)
+
+
 def test_an_incident_is_told_by_all_its_rows() -> None:
     rng = np.random.default_rng(3)
     values = rng.standard_normal((6_000, 6))
