@@ -32,6 +32,7 @@ from aiops.notifiers import Notifier
 from aiops.packs import Pack
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._clock import EventClock
+from aiops.runners._ranking import RankFunction
 from aiops.runners._saved import Saver
 from aiops.runners.embedded import Embedded
 from aiops.series import SeriesTable
@@ -45,7 +46,14 @@ from aiops.triage import Triage
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the roles of one worker are built from."""
+    """What the roles of one worker are built from.
+
+    Parameters
+    ----------
+    wall : unix seconds
+    steady : seconds that nobody sets
+    rank : ranks the suspects of an incident; None = as the settings say
+    """
 
     settings: Settings
     store: SqlStore
@@ -53,6 +61,8 @@ class Parts:
     health: Health
     telemetry: Telemetry
     wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    rank: RankFunction | None = None
 
     def wall_ms(self) -> int:
         """Unix milliseconds."""
@@ -135,7 +145,7 @@ def _pulled(parts: Parts, one: PrometheusSettings) -> Source:
 
 def build_triage(parts: Parts, found: FoundSource, pasts: RemotePasts, publisher: Publisher) -> Embedded:
     """The machine that decides, over what all partitions say."""
-    settings, clock = parts.settings, EventClock(parts.wall, time.monotonic)
+    settings, clock = parts.settings, EventClock(parts.wall, parts.steady)
     shard = Shard(found, detection_rules(settings))
     found.marks = shard.marks
     receivers = tuple(one.name for one in settings.notifiers)
@@ -155,7 +165,7 @@ def build_triage(parts: Parts, found: FoundSource, pasts: RemotePasts, publisher
         ),
         delivery=publisher,
         graphs=GraphKeeper(graphs, refresh_s=settings.graph.refresh_s, max_age_s=settings.graph.max_age_s),
-        rank=ranker(settings),
+        rank=parts.rank or ranker(settings),
         telemetry=parts.telemetry,
         health=parts.health,
         clock=clock,

@@ -134,7 +134,8 @@ def begin_triage(shared: Shared, stop: asyncio.Event) -> Begun:
 
     parts, topics, producer = shared.parts, shared.topics, shared.producer
     partitions = parts.settings.kafka.partitions
-    pasts = RemotePasts(partitions, shared.put_samples)
+    # Half of what triage waits for a ranking: the other half is the ranker's.
+    pasts = RemotePasts(partitions, shared.put_samples, parts.settings.triage.rank_timeout_s / 2)
 
     receivers = tuple(one.name for one in parts.settings.notifiers)
 

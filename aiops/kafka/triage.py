@@ -24,7 +24,6 @@ from rca import ServiceGraph
 log = logging.getLogger(__name__)
 
 NAME = "detect"
-ANSWER_S = 5.0  # chosen: half of what triage waits for a ranking
 
 
 class FoundSource:
@@ -124,9 +123,7 @@ class RemotePasts:
     timeout_s : partitions that have not answered by then are left out, and the log says so
     """
 
-    def __init__(
-        self, partitions: int, ask: Callable[[int, bytes], Awaitable[None]], timeout_s: float = ANSWER_S
-    ) -> None:
+    def __init__(self, partitions: int, ask: Callable[[int, bytes], Awaitable[None]], timeout_s: float) -> None:
         self._partitions, self._ask, self._timeout_s = partitions, ask, timeout_s
         self._asked: dict[str, _Asked] = {}
 
