@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from aiops._budgets import SeriesBudget, recipe_budget, series_budget
 from aiops._build_packs import all_packs, chosen, edges
 from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
 from aiops._build_rules import detection_rules
@@ -37,16 +38,17 @@ class Inputs:
 
 def build_inputs(settings: Settings, store: Store, health: Health, base: Path, wall: Callable[[], float]) -> Inputs:
     """All of them, by the settings. Raises `ConfigError` when a setting names something that is not there."""
-    packs, rules = all_packs(settings), detection_rules(settings)
+    packs, rules, budget = all_packs(settings), detection_rules(settings), series_budget(settings)
     inputs = Inputs([], static_graphs(settings, base), None)
     if settings.push.enabled:
-        push = _push_source(settings, packs, store, wall)
+        push = _push_source(settings, packs, store, wall, budget)
         inputs.shards.append(Shard(push, rules))
         inputs.graphs.append(LabelGraph("push", edges(packs), push.edges))
         inputs = replace(inputs, push=push)
     for one in settings.prometheus:
-        client, table = prometheus_client(one, base), SeriesTable(settings.limits.max_series)
-        source = pull_source(one, table, packs, client=client, health=health, wall=wall)
+        client, table = prometheus_client(one, base), SeriesTable(budget.most, budget.limited_by)
+        most = recipe_budget(one, settings, packs)
+        source = pull_source(one, table, packs, client=client, health=health, wall=wall, most_recipes=most)
         inputs.shards.append(Shard(source, rules))
         inputs.graphs.extend(metrics_graphs(source.name, client, edges(packs)))
     return inputs
@@ -74,12 +76,14 @@ def push_settings(one: PushConfig) -> PushSettings:
     )
 
 
-def _push_source(settings: Settings, packs: Mapping[str, Pack], store: Store, wall: Callable[[], float]) -> PushSource:
+def _push_source(
+    settings: Settings, packs: Mapping[str, Pack], store: Store, wall: Callable[[], float], budget: SeriesBudget
+) -> PushSource:
     one = settings.push
     position = store.positions().get("push")
     return PushSource(
         chosen(packs, one.packs, "push.packs").values(),
-        SeriesTable(settings.limits.max_series),
+        SeriesTable(budget.most, budget.limited_by),
         push_settings(one),
         history_before_ms=0 if position is not None else int((wall() - RECENT_S) * 1000),
         clock=wall,

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from aiops._budgets import recipe_budget, series_budget
 from aiops._build_inputs import push_settings, static_graphs
 from aiops._build_notifiers import Around, build_notifiers
 from aiops._build_packs import all_packs, chosen, edges
@@ -104,7 +105,7 @@ def build_setup(parts: Parts) -> Setup:
         edges(packs),
         push_settings(settings.push),
         detection_rules(settings),
-        max_series=settings.limits.max_series,
+        max_series=series_budget(settings).most,
         history_s=RECENT_S,
         partitions=settings.kafka.partitions,
     )
@@ -138,9 +139,10 @@ def build_pulls(parts: Parts, holder: str, put: Put) -> list[LeasedPull]:
 
 
 def _pulled(parts: Parts, one: PrometheusSettings) -> Source:
-    table = SeriesTable(parts.settings.limits.max_series * parts.settings.kafka.partitions)
-    client = prometheus_client(one, parts.base)
-    return pull_source(one, table, all_packs(parts.settings), client=client, health=parts.health, wall=parts.wall)
+    settings, packs, budget = parts.settings, all_packs(parts.settings), series_budget(parts.settings)
+    table = SeriesTable(budget.most * settings.kafka.partitions, budget.limited_by)
+    client, most = prometheus_client(one, parts.base), recipe_budget(one, settings, packs)
+    return pull_source(one, table, packs, client=client, health=parts.health, wall=parts.wall, most_recipes=most)
 
 
 def build_triage(parts: Parts, found: FoundSource, pasts: RemotePasts, publisher: Publisher) -> Embedded:

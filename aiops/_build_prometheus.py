@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from aiops._budgets import QUERY_ADVICE, fitting
 from aiops._build_packs import chosen
 from aiops._secret_file import read_secret
 from aiops.config import PrometheusSettings, source_name
@@ -19,6 +21,8 @@ from aiops.sources import Source
 from aiops.sources.auto import AutoSource
 from aiops.sources.prometheus import Connection, PrometheusClient, PrometheusSource, Timing
 from aiops.telemetry import Health
+
+log = logging.getLogger(__name__)
 
 RECENT_S = 3600.0  # before the first start, older samples than this are history: they teach and raise nothing
 
@@ -83,8 +87,14 @@ def pull_source(
     client: PrometheusClient,
     health: Health,
     wall: Callable[[], float],
+    most_recipes: int | None = None,
 ) -> AutoSource:
-    """A source that looks for its signals until it finds some."""
+    """A source that looks for its signals until it finds some.
+
+    Parameters
+    ----------
+    most_recipes : that it may be asked for; packs that do not fit are left out, and health says which; None = any
+    """
     name = source_name(one)
     chosen(packs, one.packs, "prometheus.packs")
     health.expect(name)
@@ -95,6 +105,13 @@ def pull_source(
             raise Unavailable(
                 "no signal pack matches its metrics; `aiops init` says what there is, `signals` adds your own"
             )
+        recipes, left_out = fitting(recipes, most_recipes)
+        if left_out:
+            reason = f"limits.max_queries_per_minute leaves out the packs {', '.join(left_out)}; {QUERY_ADVICE}"
+            log.warning("source=%s %s", name, reason)
+            health.warn(f"queries to {name}", reason)
+        if not recipes:
+            raise Unavailable(f"limits.max_queries_per_minute has no room for any pack that matches; {QUERY_ADVICE}")
         health.good(name)
         return prometheus_source(one, client, recipes, table, wall)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiops._budgets import series_budget
 from aiops._maintenance import Window
 from aiops._track import TrackRules
 from aiops.config import Settings
@@ -30,7 +31,7 @@ def detection_rules(settings: Settings) -> DetectionRules:
         maintenance=maintenance_windows(settings),
         page_budget_total_per_week=one.page_budget_total_per_week,
         light_evidence=one.evidence_bank == "light",
-        max_full_series=settings.limits.max_full_series,
+        max_full_series=series_budget(settings).full,
     )
 
 

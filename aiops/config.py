@@ -161,6 +161,13 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_full_series: Annotated[
         int, Meta(ge=0, description="of them, in the full bank; those after it are in the light one, 94 bytes each")
     ] = 100_000
+    max_memory_mb: Annotated[
+        float,
+        Meta(ge=0, description="10^6 bytes for what is watched, all sources; full, then light, then refused; 0 = none"),
+    ] = 0.0
+    max_queries_per_minute: Annotated[
+        float, Meta(ge=0, description="asked of each Prometheus once history is read; 0 = no limit")
+    ] = 0.0
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

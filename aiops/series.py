@@ -15,6 +15,11 @@ from aiops.model import SeriesKey, Signal
 class SeriesTable:
     """Numbers series in the order in which they are first seen; a number is never given to another series.
 
+    Parameters
+    ----------
+    limit : how many; more are refused
+    limited_by : the setting that says so, for messages
+
     >>> table = SeriesTable(limit=1)
     >>> latency = Signal("latency_p95", "latency", "s")
     >>> table.add(SeriesKey("latency_p95", "cart"), latency), table.add(SeriesKey("latency_p95", "db"), latency)
@@ -23,8 +28,8 @@ class SeriesTable:
     1
     """
 
-    def __init__(self, limit: int = 100_000) -> None:
-        self.limit = limit
+    def __init__(self, limit: int = 100_000, limited_by: str = "limits.max_series") -> None:
+        self.limit, self.limited_by = limit, limited_by
         self.refused = 0
         self._ids: dict[SeriesKey, int] = {}
         self._keys: list[SeriesKey] = []

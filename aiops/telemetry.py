@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from aiops import __version__
+from aiops._cost import Load
 from aiops._health import Condition, Health
 from aiops._logs import setup_logging
 from aiops._scores import ScoreCollector, ScoreRow
@@ -66,6 +67,9 @@ class Telemetry:
         self._samples = self._counter("samples", "Samples taken.", "source")
         self._dropped = self._counter("samples_dropped", "Samples left out, and why.", "source", "reason")
         self._watched = self._gauge("watched_series", "Series that are watched.", "source")
+        self._banks = self._gauge("bank_series", "Watched series in each bank of detectors.", "source", "bank")
+        self._memory = self._gauge("detector_memory_bytes", "Estimated, with history and names.", "source")
+        self._refused = self._counter("series_refused", "New series there was no room for.", "source")
         self._lag = self._gauge("cycle_lag_seconds", "How far the data processed last is behind the clock.", "source")
         self._up = self._gauge("source_up", "1 while the source gives data.", "source")
 
@@ -119,6 +123,8 @@ class Telemetry:
         self._lag.labels(source)
         self._up.labels(source)
         self._forgiven.labels(source)
+        self._refused.labels(source)
+        self.banks(source, Load(0, 0, 1.0))
         gauge = self._watched.labels(source)
         if watched is not None:
             gauge.set_function(watched)
@@ -164,6 +170,16 @@ class Telemetry:
     def forgiven(self, source: str, count: int) -> None:
         """Count deviations that were forgiven because they recur."""
         self._forgiven.labels(source).inc(count)
+
+    def banks(self, source: str, load: Load) -> None:
+        """Say what the series in each bank are estimated to take."""
+        self._banks.labels(source, "full").set(load.full)
+        self._banks.labels(source, "light").set(load.light)
+        self._memory.labels(source).set(load.memory_bytes)
+
+    def series_refused(self, source: str, count: int) -> None:
+        """Count new series that a budget had no room for."""
+        self._refused.labels(source).inc(count)
 
     def watched(self, source: str, count: int) -> None:
         """Say how many series a source has, if it was announced without a way to ask."""

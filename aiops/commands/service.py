@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from aiops import __version__, config
-from aiops.app import build
+from aiops._budgets import preview
+from aiops.app import all_packs, build
 from aiops.telemetry import setup_logging
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ def run_service(path: Path, roles: Sequence[str] = ()) -> None:
     """
     settings = config.load(path)
     setup_logging(settings.log_level)
+    for line in preview(settings, all_packs(settings)):
+        log.info("budget %s", line)
     runnable = _built(settings, path.parent, roles)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(until_signal(runnable, _listening))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from aiops import app, config
-from aiops._cost import Load
+from aiops._budgets import preview
 from aiops._discovery_plan import Plan
 from aiops.commands._progress import progress_bar
 from aiops.discovery import config_text, discover, plan_text
@@ -70,7 +70,7 @@ def check(path: Path) -> None:
             load_edges(base / settings.graph.file)
     except InputError as error:
         raise ConfigError(str(path), "", str(error)) from error
-    lines += _most_lines(settings)
+    lines += preview(settings, packs)
     lines.append(f"listens: {_address(settings)}")
     lines.append(f"budget: {settings.detection.page_budget_per_30d:g} false pages per series and 30 days")
     lines.append(f"tells: {', '.join(n.name for n in settings.notifiers) or 'nobody'}")
@@ -82,18 +82,6 @@ def _pull_line(one: config.PrometheusSettings, packs: dict[str, Pack]) -> str:
     names = app.chosen(packs, one.packs, "prometheus.packs")
     packs_text = "the packs that match" if one.packs == "auto" else ", ".join(names)
     return f"pull: {one.url} every {one.step_s:g} s, {packs_text}, {one.history_days:g} days to learn from"
-
-
-def _most_lines(settings: config.Settings) -> list[str]:
-    """What each source costs when its budget of series is used up, before new ones are refused."""
-    most = settings.limits.max_series
-    full = min(most, settings.limits.max_full_series)
-    sources = [(config.source_name(one), one.step_s) for one in settings.prometheus]
-    sources += [("push", settings.push.step_s)] if settings.push.enabled else []
-    return [
-        f"at most: {name} {most:,} series, {full:,} of them in the full bank: {Load(full, most - full, step_s).text()}"
-        for name, step_s in sources
-    ]
 
 
 def _state(one: config.StoreSettings, base: Path) -> str:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import get_args
 
+from aiops._cost import Load
 from aiops.delivery import Carrier
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._seen import ServicesSeen
@@ -159,6 +160,7 @@ class Reporter:
             lost = {reason: count for reason, count in said.counters.items() if reason not in NOT_LOST}
         for reason, count in lost.items():
             self._telemetry.dropped(shard.name, reason, self._new(shard.name, reason, count))
+        self._budget(shard)
         self._telemetry.forgiven(shard.name, self._new(shard.name, "forgiven", shard.detection.forgiven))
         if shard.name in self._heard_ms:
             wrong = self._wrong(shard, said)
@@ -169,6 +171,18 @@ class Reporter:
                 wrong = f"no samples for {span(silent_ms)}"
             self._telemetry.source_up(shard.name, up=not wrong)
             self._say(shard.name, wrong, since_ms=self._heard_ms[shard.name] if is_silent else None)
+
+    def _budget(self, shard: Shard) -> None:
+        """What the series of a source take, and whether there was no room for some."""
+        table, bank = shard.source.table, shard.detection.ensemble.bank
+        light = bank.light
+        self._telemetry.banks(shard.name, Load(len(bank) - light, light, shard.source.step_s))
+        self._telemetry.series_refused(shard.name, self._new(shard.name, "series refused", table.refused))
+        full = (
+            f"{table.limited_by} is reached: {len(table):,} series are watched and new ones were refused "
+            f"{table.refused:,} times; raise it, or watch less by prometheus.packs or push.packs"
+        )
+        self._say(f"series of {shard.name}", full if table.refused else "", is_warning=True)
 
     def _patience_ms(self, shard: Shard) -> float:
         longest_ms = min(max(self._gaps_ms[shard.name]), 10_000 * shard.source.step_s)
