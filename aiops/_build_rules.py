@@ -32,6 +32,7 @@ def detection_rules(settings: Settings) -> DetectionRules:
         page_budget_total_per_week=one.page_budget_total_per_week,
         light_evidence=one.evidence_bank == "light",
         max_full_series=series_budget(settings).full,
+        evict_after_s=settings.limits.evict_after_days * 86_400.0,
     )
 
 

@@ -23,6 +23,7 @@ class DetectionRules:
     settle_s : how long a series is only learnt after it appeared, or came back after an hour
     light_evidence : the light bank watches signals that only explain
     max_full_series : series the full bank watches; the light one watches what comes after
+    evict_after_s : silence after which a series has stopped
     maintenance : when services are worked on: nothing is learnt of them and nothing told
     """
 
@@ -36,3 +37,4 @@ class DetectionRules:
     page_budget_total_per_week: float = 0.0
     light_evidence: bool = False
     max_full_series: int = 100_000
+    evict_after_s: float = 604_800.0

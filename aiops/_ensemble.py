@@ -122,6 +122,10 @@ class Ensemble:
         before, self._before = self._before, last_values(values, self._before)
         return Said(rarity, missing, verdicts, usual, values, before)
 
+    def silent(self) -> Bools:
+        """Columns (n,) that have stopped."""
+        return self._presence.silent(self._rules.evict_after_s)
+
     def snapshot(self) -> State:
         """All memories by name."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}

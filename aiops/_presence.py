@@ -58,6 +58,13 @@ class Presence:
         since = self._since(times, np.isfinite(values[:, columns]), columns)
         return columns, np.asarray(times[:, None] - since < settle_ms)
 
+    def silent(self, after_s: float) -> Bools:
+        """Columns (n,) that have had no value for so long before the newest value of any column.
+
+        A source that is gone as a whole has no silent columns, however long it lasts.
+        """
+        return np.asarray(self.seen_ms < self.seen_ms.max(initial=NEVER_MS) - int(after_s * 1000))
+
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """All of it by name."""
         return {"since_ms": self.since_ms.copy(), "seen_ms": self.seen_ms.copy()}

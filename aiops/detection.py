@@ -24,7 +24,7 @@ from aiops._limits import Limits
 from aiops._maintenance import borders, why
 from aiops._told import Told
 from aiops._track import Row, Track, Went, anomaly_of, matters, pages, way
-from aiops.model import F64, I64, Anomaly, Block
+from aiops.model import F64, I64, Anomaly, Block, Bools
 from aiops.series import SeriesTable
 from aiops.words import quantity
 from detectors.rarity import rarity_threshold
@@ -159,6 +159,12 @@ class Detection:
         if view is None:
             return np.full(len(self.table), np.nan)
         return np.asarray(10.0 ** np.clip(view.rarity - self._limits.usual[: len(view.rarity)], -3.0, 3.0))
+
+    def stopped(self) -> Bools:
+        """Columns (n,) that have been silent for `evict_after_s` while others had values, and have no track."""
+        stopped = self.ensemble.silent()
+        stopped[list(self._tracks)] = False
+        return stopped
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""

@@ -41,6 +41,7 @@ class Shard:
     `learnt_ms` is the last row the detectors have seen, `told_ms` the last one whose anomalies went to triage and were
     saved; after a restart the rows between the two are learnt in silence. `siblings` are all shards of a pipeline: they
     share what budget there is for all series together. `marks` is how far the logs behind the source are read.
+    `evicted` is how many stopped series the last start has let go of.
     """
 
     source: Source
@@ -49,6 +50,7 @@ class Shard:
     told_ms: int = -(2**62)
     siblings: tuple[Shard, ...] = ()
     marks: dict[str, int] = field(default_factory=dict)
+    evicted: int = 0
     detection: Detection = field(init=False)
 
     def __post_init__(self) -> None:

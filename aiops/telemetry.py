@@ -70,6 +70,8 @@ class Telemetry:
         self._banks = self._gauge("bank_series", "Watched series in each bank of detectors.", "source", "bank")
         self._memory = self._gauge("detector_memory_bytes", "Estimated, with history and names.", "source")
         self._refused = self._counter("series_refused", "New series there was no room for.", "source")
+        self._evicted = self._counter("series_evicted", "Stopped series that the start let go of.", "source")
+        self._stopped = self._gauge("series_stopped", "Series that the next start lets go of.", "source")
         self._lag = self._gauge("cycle_lag_seconds", "How far the data processed last is behind the clock.", "source")
         self._up = self._gauge("source_up", "1 while the source gives data.", "source")
 
@@ -124,6 +126,8 @@ class Telemetry:
         self._up.labels(source)
         self._forgiven.labels(source)
         self._refused.labels(source)
+        self._evicted.labels(source)
+        self._stopped.labels(source)
         self.banks(source, Load(0, 0, 1.0))
         gauge = self._watched.labels(source)
         if watched is not None:
@@ -180,6 +184,11 @@ class Telemetry:
     def series_refused(self, source: str, count: int) -> None:
         """Count new series that a budget had no room for."""
         self._refused.labels(source).inc(count)
+
+    def series_evicted(self, source: str, count: int, *, stopped: int) -> None:
+        """Count series that the start let go of because they had stopped, and say how many have stopped since."""
+        self._evicted.labels(source).inc(count)
+        self._stopped.labels(source).set(stopped)
 
     def watched(self, source: str, count: int) -> None:
         """Say how many series a source has, if it was announced without a way to ask."""

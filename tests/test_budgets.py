@@ -10,6 +10,7 @@ from aiops import app, config
 from aiops._budgets import fitting, preview, recipe_budget, series_budget
 from aiops._build_inputs import build_inputs
 from aiops._build_prometheus import pull_source
+from aiops._build_rules import detection_rules
 from aiops._cost import FULL, LIGHT, Load
 from aiops.commands import service
 from aiops.errors import ConfigError, Unavailable
@@ -26,6 +27,11 @@ PULLED = "prometheus: [{url: 'http://p:9090', packs: PACKS, step_s: 30}]\npush: 
 
 def settings(text: str) -> config.Settings:
     return config.parse(text, where="test")
+
+
+def test_days_of_silence_reach_the_detectors_as_seconds():
+    assert detection_rules(settings("limits: {evict_after_days: 2}")).evict_after_s == 172_800.0
+    assert detection_rules(settings("")).evict_after_s == 7 * 86_400.0
 
 
 def memory(mb: float, more: str = "") -> config.Settings:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops._evicted import without
 from aiops.model import SeriesKey, Signal
 from aiops.pipeline import Shard
 from aiops.wire import decode, encode
 
+log = logging.getLogger(__name__)
+
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def shard_arrays(shard: Shard) -> Arrays:
-    """All that a restart needs of a shard, but for the deviations under way."""
-    arrays: Arrays = {f"detection.{k}": v for k, v in shard.detection.snapshot().items()}
-    arrays |= {f"history.{k}": v for k, v in shard.history.snapshot().items()}
-    arrays["table"] = np.frombuffer(encode(list(shard.source.table.items())), np.uint8)
+def shard_arrays(shard: Shard, *, evict: bool = False) -> Arrays:
+    """All that a restart needs of a shard, but for the deviations under way.
+
+    Parameters
+    ----------
+    evict : leave out series that have stopped; only for a shard whose numbers nothing else remembers over a restart
+    """
+    state, history = shard.detection.snapshot(), shard.history.snapshot()
+    series = list(shard.source.table.items())
+    if evict and (stopped := shard.detection.stopped()).any():
+        # The table may have grown since the last row, the ring keeps some room.
+        gone = np.flatnonzero(stopped)
+        state = without(state, ~stopped)
+        history["values"] = np.delete(history["values"], gone[gone < history["values"].shape[1]], axis=1)
+        is_gone = set(gone.tolist())
+        series = [one for i, one in enumerate(series) if i not in is_gone]
+        arrays: Arrays = {"evicted": np.array([len(gone)])}
+    else:
+        arrays = {}
+    arrays |= {f"detection.{k}": v for k, v in state.items()}
+    arrays |= {f"history.{k}": v for k, v in history.items()}
+    arrays["table"] = np.frombuffer(encode(series), np.uint8)
     return arrays | {"step_s": np.array([shard.source.step_s])}
 
 
@@ -38,6 +59,9 @@ def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> No
             raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
     shard.detection.restore(part(arrays, "detection."))
     shard.history.restore(part(arrays, "history."))
+    shard.evicted = int(arrays["evicted"][0]) if "evicted" in arrays else 0
+    if shard.evicted:
+        log.info("series that had stopped were let go source=%s series=%d", shard.name, shard.evicted)
 
 
 def part(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> Arrays:
