@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aiops.errors import Overloaded, Unavailable
+from aiops.kafka import pull
+from aiops.kafka.frames import Rows, block_of, unpack
+from aiops.kafka.pull import LeasedPull, SplitRows
+from aiops.kafka.topics import partition_of
+from aiops.model import Block, SeriesKey, Signal
+from aiops.series import SeriesTable
+from aiops.sources import Batch
+from aiops.stores.place import open_store
+from aiops.stores.workers import Leases
+
+PARTITIONS = 4
+SIGNAL = Signal("latency_p95", "latency", "s")
+SERVICES = ("cart", "db", "payments", "search", "shop")
+
+
+def table_of(*services):
+    table = SeriesTable()
+    for service in services:
+        table.add(SeriesKey("latency_p95", service), SIGNAL)
+    return table
+
+
+@dataclass
+class Prometheus:
+    """A source with a row a minute; fails once when it is told to."""
+
+    rows: int = 3
+    fails: bool = False
+    name: str = "prom"
+    step_s: float = 60.0
+    table: SeriesTable = field(default_factory=lambda: table_of(*SERVICES))
+    asked: list[int | None] = field(default_factory=list)
+
+    async def read(self, after):
+        self.asked.append(after)
+        for row in range(self.rows):
+            at_ms = 60_000 * (row + 1)
+            if after is None or at_ms > after:
+                if self.fails and row == 1:
+                    self.fails = False
+                    raise Unavailable("away")
+                ids = np.arange(len(SERVICES), dtype=np.int32)
+                values = np.full((1, len(SERVICES)), float(row))
+                yield Batch(at_ms, (Block(np.array([at_ms]), ids, values),))
+        await asyncio.Event().wait()
+
+
+def rows_in(messages):
+    """Rows by partition, with the series each column means there."""
+    names: dict[int, list[str]] = {}
+    found = []
+    for partition, data in messages:
+        rows = unpack(data)
+        assert isinstance(rows, Rows)
+        names.setdefault(partition, []).extend(key.service for key, _ in rows.names)
+        block = block_of(rows)
+        found += [
+            (int(t), names[partition][i], float(v))
+            for t, row in zip(block.times, block.values, strict=True)
+            for i, v in zip(block.ids, row, strict=True)
+        ]
+    return sorted(found), names
+
+
+def test_each_row_reaches_the_partition_of_its_service_and_names_come_once():
+    source = Prometheus()
+    split = SplitRows(source, PARTITIONS)
+    ids = np.arange(len(SERVICES), dtype=np.int32)
+    messages = []
+    for minute in (1, 2):
+        block = Block(np.array([60_000 * minute]), ids, np.arange(5.0)[None] + minute)
+        messages += [(p, pull.pack(rows)) for p, rows in split.split(Batch(60_000 * minute, (block,)))]
+    found, names = rows_in(messages)
+    assert found == sorted((60_000 * m, s, float(i + m)) for m in (1, 2) for i, s in enumerate(SERVICES))
+    assert all(partition_of(s, PARTITIONS) == p for p, services in names.items() for s in services)
+    assert sorted(s for services in names.values() for s in services) == sorted(SERVICES)
+
+
+def test_large_blocks_are_cut_so_that_a_message_stays_small(monkeypatch):
+    monkeypatch.setattr(pull, "MOST_VALUES", 4)
+    split = SplitRows(Prometheus(), 1)
+    times = 60_000 * np.arange(1, 4)
+    block = Block(times, np.arange(5, dtype=np.int32), np.ones((3, 5)))
+    messages = split.split(Batch(int(times[-1]), (block,), history=True))
+    assert [rows.position for _, rows in messages] == times.tolist()
+    assert all(rows.history for _, rows in messages)
+
+
+def pulling(store, source, holder, messages, *, refuses=None):
+    async def put(partition, data):
+        if refuses is not None and refuses:
+            refuses.pop()
+            raise Overloaded("no broker")
+        messages.append((partition, data))
+
+    leases = Leases(store, holder, 60_000)
+    return LeasedPull(
+        "prom",
+        lambda: source,
+        store=store,
+        leases=leases,
+        renew_s=0.01,
+        partitions=PARTITIONS,
+        put=put,
+        clock=lambda: 1.0,
+    )
+
+
+def run_until(is_so, *pulls):
+    async def story():
+        tasks = [asyncio.create_task(one.run()) for one in pulls]
+        async with asyncio.timeout(30):
+            while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
+                await asyncio.sleep(0.002)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(story())
+
+
+def test_one_of_two_workers_pulls_and_the_other_goes_on_where_it_was(tmp_path):
+    store = open_store(str(tmp_path / "a.sqlite"))
+    first, second, messages = Prometheus(rows=2), Prometheus(rows=4), []
+    run_until(
+        lambda: store.positions().get("pull/prom") == 120_000,
+        pulling(store, first, "one", messages),
+    )
+    run_until(lambda: store.positions()["pull/prom"] == 240_000, pulling(store, second, "two", messages))
+    assert (first.asked, second.asked) == ([None], [120_000])
+    times = sorted({at_ms for at_ms, *_ in rows_in(messages)[0]})
+    assert times == [60_000, 120_000, 180_000, 240_000]
+    store.close()
+
+
+def test_while_one_worker_has_the_lease_no_other_reads(tmp_path):
+    store = open_store(str(tmp_path / "a.sqlite"))
+    one, two, messages = Prometheus(), Prometheus(), []
+    held, waits = pulling(store, one, "one", messages), pulling(store, two, "two", messages)
+    run_until(lambda: store.positions().get("pull/prom") == 180_000, held, waits)
+    assert sorted([len(one.asked), len(two.asked)]) == [0, 1]
+    store.close()
+
+
+def test_a_source_or_kafka_that_is_away_is_begun_again_from_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(pull, "AGAIN_S", 0.001)
+    store = open_store(str(tmp_path / "a.sqlite"))
+    source, messages = Prometheus(fails=True), []
+    run_until(
+        lambda: store.positions().get("pull/prom") == 180_000,
+        pulling(store, source, "one", messages, refuses=["once"]),
+    )
+    assert source.asked == [None, None, 60_000]
+    store.close()
