@@ -126,7 +126,9 @@ def _growth_rows() -> list[Row]:
     return [
         *found,
         Row("light: decoding a sample of a known series", decode_ns, "ns/sample"),
-        at_most("light: 10 M series every 15 s, decode, scatter, score, select", 100 * share, "% of a core", 25.0),
+        at_most(
+            "light: 10 M series every 15 s, sum of decode, scatter, score, select", 100 * share, "% of a core", 25.0
+        ),
         at_most("light: memory of 10 M series, bank and index of the reader, without labels", peak_gib, "GiB", 4.0),
     ]
 
