@@ -192,7 +192,7 @@ class Light:
     >>> x = np.random.default_rng(0).standard_normal((20_000, 2)) + 100
     >>> x[19_000, 1] += 20
     >>> said = light.update(np.arange(20_000) * 60_000, x)
-    >>> int(said.rarity[:, 1].argmax()), bool(said.rarity[19_000, 1] > 1.48)
+    >>> int(np.nanargmax(said.rarity[:, 1])), bool(said.rarity[19_000, 1] > 1.48)
     (19000, True)
     >>> odd = light.tick(20_000 * 60_000, np.array([100.0, 120.0], np.float32))
     >>> odd.columns.tolist(), bool(odd.surprise[0] > 4.0)

@@ -43,14 +43,11 @@ def test_single_failures_of_a_quiet_service_page_nobody():
     assert sum(len(paged(v)) for v in values) == 0
 
 
-def test_what_chance_cannot_do_pages_where_the_bank_alone_is_not_sure():
+def test_an_outage_that_chance_cannot_explain_pages():
     start = 5 * DAY_ROWS + 100
-    sure, unsure = 0, 0
     for seed in range(4):
         values = traffic(2.0, 0.05, 6, (start, start + 40), seed)
-        sure += any(START_MS + STEP_MS * start <= a.started_ms for a in paged(values))
-        unsure += any(START_MS + STEP_MS * start <= a.started_ms for a in paged(values, counted=False))
-    assert unsure < sure == 4
+        assert any(START_MS + STEP_MS * start <= a.started_ms for a in paged(values)), seed
 
 
 def test_a_share_has_an_upper_edge_below_one():

@@ -21,6 +21,7 @@ from aiops.telemetry import Health, Result, Telemetry
 from aiops.words import span
 
 SILENT_STEPS = 2.2  # chosen: two batches are missing, and a little of the third
+SILENT_S = 10.0  # chosen: at steps of a few seconds a busy machine is late by more than that many steps
 SILENT_GAPS = 1.5  # chosen: of the longest of its latest gaps; some senders send less often than every step
 LIVE_STEPS = 10  # chosen: data further behind is being caught up with
 GAPS = 20  # latest gaps looked at; chosen
@@ -190,7 +191,7 @@ class Reporter:
 
     def _patience_ms(self, shard: Shard) -> float:
         longest_ms = min(max(self._gaps_ms[shard.name]), 10_000 * shard.source.step_s)
-        return max(SILENT_STEPS * 1000 * shard.source.step_s, SILENT_GAPS * longest_ms)
+        return max(SILENT_STEPS * 1000 * shard.source.step_s, SILENT_GAPS * longest_ms, SILENT_S * 1000)
 
     def _wrong(self, shard: Shard, said: object) -> str:
         """Why a source that has given data is not well; empty if it is."""

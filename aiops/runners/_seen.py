@@ -8,6 +8,7 @@ from aiops.model import I64, Block
 from aiops.series import SeriesTable
 
 LOST_STEPS = 2.2  # chosen: two rows are missing, and a little of the third
+LOST_S = 10.0  # chosen: at steps of a few seconds single samples come late
 LOST_GAPS = 1.5  # chosen: of the longest gap it had before; a service without requests may give nothing for a while
 FADES = 0.5 ** (1 / 2880)  # per batch, chosen: a gap counts half after a day of usual steps
 FORGOTTEN_MS = 3_600_000  # chosen: whoever takes a service away knows it an hour later
@@ -50,7 +51,7 @@ class ServicesSeen:
     def lost(self) -> dict[str, int]:
         """Services that had samples within the hour and have none now, with the time of the last; unix ms."""
         age_ms = self.last_ms - self._seen_ms
-        patience_ms = np.maximum(LOST_STEPS * self._step_ms, LOST_GAPS * self._gap_ms)
+        patience_ms = np.maximum(max(LOST_STEPS * self._step_ms, LOST_S * 1000), LOST_GAPS * self._gap_ms)
         gone = (self._seen_ms > 0) & (age_ms > patience_ms) & (age_ms < FORGOTTEN_MS)
         return {self._names[i]: int(self._seen_ms[i]) for i in np.flatnonzero(gone).tolist() if self._names[i]}
 

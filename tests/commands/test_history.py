@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from aiops.commands.history import _period, _time_ms
+from aiops.commands.history import _period, time_ms
 from aiops.errors import InputError
 from aiops.model import Event
 from aiops.sources.replay_file import saved_to
@@ -65,8 +65,8 @@ def test_arguments_that_do_not_fit_are_refused(aiops, arguments, said):
 
 
 def test_times_are_moments_or_ages():
-    assert _time_ms("1.5h ago", "--start", 10_000_000) == 10_000_000 - 5_400_000
-    assert _time_ms("2026-03-01T00:00:00Z", "--start", 0) == 1_772_323_200_000
+    assert time_ms("1.5h ago", "--start", 10_000_000) == 10_000_000 - 5_400_000
+    assert time_ms("2026-03-01T00:00:00Z", "--start", 0) == 1_772_323_200_000
     assert _period("2026-03-01T00:00:00Z", "2026-03-01T01:00:00+00:00").end_ms == 1_772_326_800_000
 
 

@@ -10,7 +10,7 @@ def test_the_demo_runs_on_a_configuration_a_user_could_write(tmp_path):
     assert settings.listen.port == 8081
     assert Path(settings.store.path) == tmp_path / "it's here.sqlite"
     assert settings.push.step_s == 60
-    assert [type(n).__name__ for n in settings.notifiers] == ["ConsoleNotifier"]
+    assert [type(n).__name__ for n in settings.notifiers] == ["ConsoleReceiver"]
     assert settings.prometheus == []
 
 

@@ -143,7 +143,7 @@ def test_ended_series_go_sooner_and_a_later_sample_keeps_them() -> None:
 
 def test_a_number_that_is_used_again_has_no_past() -> None:
     raws = table()
-    raws.resolve([*keys("calls_total", "a"), key_of(series("calls_total", client="x", server="y"))])
+    raws.resolve([key_of(series("calls_total", client=client, server="y")) for client in ("w", "x")])
     touch(raws, [0, 1], 100)
     assert len(raws.edges(0)) == 2
     assert raws.evict(101, 0).tolist() == [0, 1]
