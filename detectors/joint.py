@@ -68,7 +68,7 @@ class Joint:
     >>> rng = np.random.default_rng(0)
     >>> load = rng.standard_normal((3_000, 1))
     >>> values = load + 0.1 * rng.standard_normal((3_000, 8))  # eight signals that move together
-    >>> values[2_900, 0] = values[2_900, 1] - 3.0  # one parts from the others
+    >>> values[2_900, 0] = values[2_900, 1] - 5.0  # one parts from the others
     >>> verdicts = Joint(8).update(np.arange(3_000) * 60_000, values)
     >>> bool(verdicts.surprise[2_900, 0] > 2.0)
     True

@@ -115,8 +115,8 @@ def test_the_desk_has_what_the_settings_give_and_opens_tickets_in_the_first_trac
 
     store = open_sqlite(tmp_path / "a.sqlite")
     book = VerdictBook(store, VerdictRules(), lambda: 0, lambda _: None)
-    assert build_desk(book, {}, {}).offered() == ("acknowledge", "verdict")
-    desk = build_desk(book, {}, {"jira": Tracker(), "github": None})
+    assert build_desk(book, {}, {}, {}).offered() == ("acknowledge", "verdict")
+    desk = build_desk(book, {}, {"jira": Tracker(), "github": None}, {})
     assert desk.offered() == ("acknowledge", "verdict", "ticket")
     assert asyncio.run(desk.ticket(incident("i1"), "anna")) == OpenedTicket("OPS-i1", "https://jira.example/browse/OPS")
     store.close()
