@@ -6,7 +6,7 @@ from aiops._cost import FULL, LIGHT
 from aiops.detection import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
-from tests.runners.test_report import STEP_S, T0, Reported, Told
+from tests.runners._reported import STEP_S, T0, Reported, Told
 
 SIGNAL = Signal("latency_p95", "latency", "s")
 
