@@ -5,9 +5,10 @@ one partition. Series are named once per *stream*, which is one life of one gate
 first brings its label set, later ones only its number. Gateways say all names again every few minutes, so that a
 reader without a snapshot need not go back to the beginning.
 
-    head     <QIIIIQ>: stream, number of the first name, names, bytes of the names, samples, bytes of the columns
+    head     <QIIIIqII>: stream, number of the first name, names, bytes of the names, samples, first time, bytes of the
+             columns, and how many they are before compression
+    columns  see `columns.py`
     names    label sets as `Samples` has them, each after its length (u32)
-    columns  numbers (i32, each minus the one before), times (i64 ms, the same), values (f64, byte plane by byte plane)
 
 Names and columns are compressed with zstd. The floats that come out are those that went in, bit by bit: a NaN is a NaN
 and a stale marker a stale marker.
@@ -22,6 +23,7 @@ import cramjam
 import numpy as np
 
 from aiops.errors import InputError, StoreError
+from aiops.kafka.columns import most_bytes, pack_columns, unpack_columns
 from aiops.model import F64, I32, I64, Anomaly, Block, Event, SeriesKey, Signal
 from aiops.wire import decode, decode_block, encode, encode_block, pack_arrays, unpack_arrays
 
@@ -32,9 +34,8 @@ MAX_SAMPLES = 1_000_000
 MAX_NAME_BYTES = 64 << 20
 """A message that asks for more is damaged: chosen, far above what a gateway sends at once."""
 
-_HEAD = struct.Struct("<QIIIIQ")
+_HEAD = struct.Struct("<QIIIIqII")
 _LENGTH = struct.Struct("<I")
-_BYTES_PER_SAMPLE = 20
 _ZSTD_LEVEL = 1
 
 
@@ -200,27 +201,24 @@ def block_of(rows: Rows) -> Block:
 
 def _pack_frame(frame: Frame) -> bytes:
     names = b"".join(_LENGTH.pack(len(name)) + name for name in frame.names)
-    steps = np.diff(frame.times, prepend=np.int64(0)).astype("<i8")
-    jumps = np.diff(frame.numbers, prepend=np.int32(0)).astype("<i4")
-    planes = np.ascontiguousarray(frame.values, "<f8").view(np.uint8).reshape(-1, 8).T
-    columns = jumps.tobytes() + steps.tobytes() + planes.tobytes()
+    columns = pack_columns(frame.numbers, frame.times, frame.values)
     packed = bytes(cramjam.zstd.compress(columns, level=_ZSTD_LEVEL))
-    head = _HEAD.pack(frame.stream, frame.first, len(frame.names), len(names), len(frame.numbers), len(packed))
+    samples, first_ms = len(frame.numbers), int(frame.times[0]) if len(frame.times) else 0
+    sizes = (len(frame.names), len(names), samples, first_ms, len(packed), len(columns))
+    head = _HEAD.pack(frame.stream, frame.first, *sizes)
     return head + packed + (bytes(cramjam.zstd.compress(names, level=_ZSTD_LEVEL)) if names else b"")
 
 
 def _unpack_frame(body: bytes) -> Frame:
-    stream, first, n_names, name_bytes, samples, packed_bytes = _HEAD.unpack_from(body)
+    stream, first, n_names, name_bytes, samples, first_ms, packed_bytes, column_bytes = _HEAD.unpack_from(body)
     if n_names > MAX_NAMES or samples > MAX_SAMPLES or name_bytes > MAX_NAME_BYTES:
         raise ValueError(f"{n_names} names of {name_bytes} bytes and {samples} samples are over the limits")
+    if column_bytes > most_bytes(samples):
+        raise ValueError(f"{samples} samples cannot take {column_bytes} bytes")
     end = _HEAD.size + packed_bytes
-    columns = _unzipped(body[_HEAD.size : end], samples * _BYTES_PER_SAMPLE)
-    numbers = np.cumsum(np.frombuffer(columns, "<i4", samples), dtype=np.int32)
-    times = np.cumsum(np.frombuffer(columns, "<i8", samples, samples * 4), dtype=np.int64)
-    planes = np.frombuffer(columns, np.uint8, samples * 8, samples * 12).reshape(8, samples)
-    values = np.ascontiguousarray(planes.T).view("<f8").reshape(samples).astype(np.float64)
+    columns = unpack_columns(_unzipped(body[_HEAD.size : end], column_bytes), samples, first_ms)
     names = _unpack_names(_unzipped(body[end:], name_bytes), n_names) if n_names else ()
-    return Frame(stream, first, names, numbers, times, values)
+    return Frame(stream, first, names, *columns)
 
 
 def _unpack_names(data: bytes, count: int) -> tuple[bytes, ...]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aiops.errors import InputError
 from aiops.kafka import frames
+from aiops.kafka.columns import pack_columns, unpack_columns
 from aiops.kafka.frames import Answer, Edges, Found, Frame, Question, Rows, block_of, pack, rows_of, unpack
 from aiops.model import Anomaly, Block, Event, SeriesKey, Signal
 
@@ -103,10 +104,42 @@ def test_a_message_of_another_version_or_kind_is_named(data):
         unpack(data)
 
 
-def test_steady_series_take_few_bytes():
-    """Counters and gauges of a scrape, as an exporter rounds them."""
-    rng, n = np.random.default_rng(0), 4000
-    counters, gauges = rng.poisson(50_000, n // 2).astype(float), rng.integers(0, 10_000, n // 2).astype(float)
-    times = np.full(n, 1_700_000_000_000)
-    frame = Frame(7, 0, (), np.arange(n, dtype=np.int32), times, np.concatenate([counters, gauges]))
-    assert len(pack(frame)) <= 6 * n
+def frame_of(values, times=None):
+    """A frame in which every series has one sample."""
+    n = len(values)
+    times = np.full(n, 1_700_000_000_000) if times is None else times
+    return Frame(7, 0, (), np.arange(n, dtype=np.int32), times, np.asarray(values, np.float64))
+
+
+@given(st.lists(st.tuples(st.integers(-(2**54), 2**54), st.integers(0, 16)), max_size=50))
+def test_decimal_numbers_come_out_bit_by_bit_whatever_their_digits(numbers):
+    values = np.array([n / 10**e for n, e in numbers])
+    got = unpack(pack(frame_of(values)))
+    assert isinstance(got, Frame)
+    assert np.array_equal(got.values.view(np.uint64), values.view(np.uint64))
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [
+        (lambda rng, n: np.floor(10 ** rng.uniform(2, 7, n)), 3.0),
+        (lambda rng, n: np.round(rng.uniform(0, 1000, n), 2), 3.0),
+        (lambda rng, n: np.floor(rng.uniform(1e3, 1e5, n) * 1e9) / 1e9, 6.1),
+        (lambda rng, n: rng.random(n), 7.2),
+        (lambda _rng, n: np.full(n, STALE), 0.1),
+    ],
+    ids=["counters", "two digits", "nanoseconds", "all digits", "stale"],
+)
+def test_steady_series_take_few_bytes(make, most):
+    """Scrapes of 20 targets; what has no pattern at all takes 52 bits of 64."""
+    n = 10_000
+    values = make(np.random.default_rng(0), n)
+    times = 1_700_000_000_000 + np.repeat(np.random.default_rng(1).integers(0, 15_000, 20), n // 20)
+    assert len(pack(frame_of(values, times))) <= most * n
+
+
+def test_columns_that_do_not_add_up_are_an_input_error():
+    data = pack_columns(np.arange(3, dtype=np.int32), np.full(3, 5), np.array([1.0, 2.0, 3.0]))
+    for damaged in (data + b"\0", data[:-1], b"\x09" + data[1:], data[:2] + b"\x05" + data[3:]):
+        with pytest.raises(ValueError, match="column"):
+            unpack_columns(damaged, 3, 5)
