@@ -75,7 +75,7 @@ class ServiceBackend(StoreAnswers):
         """Levels that were taken for normal after a change, latest first."""
         return self.pipeline.accepted()
 
-    def undo(self, accepted_id: str) -> bool:
+    async def undo(self, accepted_id: str) -> bool:
         """Hand an undo over to the cycle; False if there is nothing of that id to undo."""
         if not any(one.id == accepted_id and one.undone_ms is None for one in self.pipeline.accepted()):
             return False

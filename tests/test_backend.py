@@ -160,7 +160,7 @@ def test_the_graph_is_the_one_triage_uses(backend):
 
 def test_nothing_is_undone_and_nobody_woken_for_an_id_that_was_never_accepted(backend):
     assert backend.accepted() == []
-    assert not backend.undo("an1")
+    assert not asyncio.run(backend.undo("an1"))
     assert backend.wake.times == 0
 
 
@@ -169,11 +169,11 @@ def test_an_undo_is_handed_to_the_cycle_once_it_is_woken_and_only_while_the_leve
     level = Accepted("an1", SERIES[0][0], "s", "deploy", START_MS, START_MS + 60_000, 0.2, 0.4)
     detection._accepted.all = (level,)
     assert backend.accepted() == [level]
-    assert backend.undo("an1")
+    assert asyncio.run(backend.undo("an1"))
     assert backend.wake.times == 1
     assert list(backend.pipeline._to_undo) == ["an1"]
     detection._accepted.all = (replace(level, undone_ms=START_MS + 90_000),)
-    assert not backend.undo("an1")
+    assert not asyncio.run(backend.undo("an1"))
     assert backend.wake.times == 1
 
 

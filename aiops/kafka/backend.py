@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from aiops._accepted import Accepted
 from aiops._triage_state import unpack as unpack_triage
 from aiops.answers import StoreAnswers
-from aiops.errors import InputError
+from aiops.errors import Overloaded
 from aiops.kafka.frames import pack
 from aiops.kafka.gateway import Gateway
 from aiops.kafka.producer import Producer
@@ -18,7 +18,8 @@ from aiops.model import Event
 from aiops.sources._pushed_samples import Samples, Taken, WriteLimits
 from aiops.sources._write_headers import Written
 from aiops.sources.otlp import OtlpReader
-from aiops.stores import Store
+from aiops.stores.sql import SqlStore
+from aiops.stores.workers import accepted_levels
 from aiops.telemetry import Health, Telemetry
 from aiops.verdicts import VerdictBook, VerdictRules
 from aiops.wire import encode
@@ -34,7 +35,7 @@ class KafkaBackend(StoreAnswers):
     gateway : where pushed samples go; None = this worker is no gateway
     """
 
-    store: Store
+    store: SqlStore
     telemetry: Telemetry
     health: Health
     producer: Producer
@@ -79,11 +80,16 @@ class KafkaBackend(StoreAnswers):
                 await asyncio.gather(*puts)
 
     def accepted(self) -> list[Accepted]:
-        """Nothing yet: accepted levels are known to the workers that detect."""
-        return []
+        """Levels that were taken for normal after a change, latest first, as those who detect have last said."""
+        found = [one for levels in accepted_levels(self.store).values() for one in levels]
+        return sorted(found, key=lambda one: (-one.accepted_ms, one.id))
 
-    def undo(self, accepted_id: str) -> bool:  # noqa: ARG002 - as it is asked
-        """Nothing can be undone through this worker."""
+    async def undo(self, accepted_id: str) -> bool:
+        """Put an undo into the partition of the level; False if there is nothing of that id to undo."""
+        for partition, levels in (await asyncio.to_thread(accepted_levels, self.store)).items():
+            if any(one.id == accepted_id and one.undone_ms is None for one in levels):
+                await self.producer.put(self.topics.samples, pack(accepted_id), partition=partition)
+                return True
         return False
 
     def graph(self) -> ServiceGraph:
@@ -93,5 +99,6 @@ class KafkaBackend(StoreAnswers):
 
     def _gateway(self) -> Gateway:
         if self.gateway is None:
-            raise InputError("this worker is no gateway: send samples to one that runs with --role gateway")
+            # Not wrong for good: behind a load balancer the next attempt may reach a gateway.
+            raise Overloaded("this worker is no gateway: send samples to one that runs with --role gateway")
         return self.gateway

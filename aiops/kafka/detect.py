@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aiops._accepted import Accepted
 from aiops.errors import InputError, StoreError
 from aiops.kafka.frames import Answer, Edges, Found, pack, unpack
 from aiops.kafka.partition import Partition, Setup
 from aiops.kafka.records import Bury, Record
+from aiops.stores.workers import accepted_name
+from aiops.wire import encode
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class _Owned:
     partition: Partition | None = None
     saved_s: float = 0.0
     time_ms: int = 0
+    accepted: list[Accepted] = field(default_factory=list)
     held: deque[tuple[int, Callable[[], object]]] = field(default_factory=deque)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -115,6 +119,7 @@ class DetectWorker:
             else:
                 await self._say(said)
             owned.held.append((record.offset, record.done))
+            await self._show_accepted(owned, partition, record.offset + 1)
             if self._clock() - owned.saved_s >= self._snapshot_s:
                 await self._save(owned, record.offset + 1)
 
@@ -159,6 +164,18 @@ class DetectWorker:
         for one in said:
             outlet = self._outlets.answers if isinstance(one, Answer) else self._outlets.found
             await outlet(str(one.partition).encode(), pack(one))
+
+    async def _show_accepted(self, owned: _Owned, partition: Partition, offset: int) -> None:
+        """Keep the accepted levels where the API finds them; what an earlier reading knew does not undo a later one."""
+        if (accepted := partition.accepted) == owned.accepted:
+            return
+        data = encode(accepted)
+        try:
+            await asyncio.to_thread(self._store.keep_newer, accepted_name(partition.number), offset, data)
+        except StoreError as error:
+            log.warning("accepted levels not kept, tried again partition=%d reason=%s", partition.number, error)
+        else:
+            owned.accepted = accepted
 
     async def _save(self, owned: _Owned, offset: int) -> None:
         assert owned.partition is not None

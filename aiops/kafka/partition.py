@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from aiops._accepted import Accepted
 from aiops._active import Active
 from aiops._detection_rules import DetectionRules
 from aiops.cases import MAX_COLUMNS
@@ -112,6 +113,11 @@ class Partition:
     def series(self) -> int:
         """Watched series."""
         return sum(len(shard.source.table) for shard in self._shards.values())
+
+    @property
+    def accepted(self) -> list[Accepted]:
+        """Levels that were taken for normal after a change."""
+        return [one for shard in self._shards.values() for one in shard.detection.accepted]
 
     async def take(self, offset: int, time_ms: int, message: Message) -> list[Found | Edges | Answer]:
         """Take in one message; what there is to say of it.

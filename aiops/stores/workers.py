@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from aiops._accepted import Accepted
 from aiops.model import Notification
 from aiops.stores._base import Outgoing
 from aiops.stores._sql_rows import Lease, lane_of
@@ -57,6 +58,20 @@ class Leases:
                 return None
             (row,) = write.rows("SELECT epoch FROM leases WHERE name = :name", {"name": name})
             return Lease(name, int(row[0]))
+
+
+_ACCEPTED = "accepted/"
+
+
+def accepted_name(partition: int) -> str:
+    """Where the accepted levels of a partition are kept, among the snapshots."""
+    return f"{_ACCEPTED}{partition}"
+
+
+def accepted_levels(store: SqlStore) -> dict[int, list[Accepted]]:
+    """The accepted levels of each partition, as it was last kept. Raises `StoreError`."""
+    rows = store.database.rows("SELECT source, body FROM snapshots WHERE source LIKE :like", {"like": f"{_ACCEPTED}%"})
+    return {int(name.removeprefix(_ACCEPTED)): decode(bytes(body), list[Accepted]) for name, body in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,13 @@ class Backend(Protocol):
         """Levels that were taken for normal after a change, latest first."""
         ...
 
-    def undo(self, accepted_id: str) -> bool:
-        """Have an accepted level taken back soon; False if there is nothing of that id to undo."""
+    async def undo(self, accepted_id: str) -> bool:
+        """Have an accepted level taken back soon; False if there is nothing of that id to undo.
+
+        Raises
+        ------
+        Overloaded, StoreError : it could not be asked for; try again (503)
+        """
         ...
 
     def ready(self) -> list[str]:

@@ -101,7 +101,7 @@ class Api:
     async def undo(self, request: Request) -> Response:
         """Take an accepted level back; it is done with the next cycle, so the answer is 202."""
         accepted_id = request.path_params["id"]
-        if not self.backend.undo(accepted_id):
+        if not await self.backend.undo(accepted_id):
             return problem(404, "no such accepted level, or undone already")
         log.info("undo asked for id=%s", accepted_id)
         return _json({"id": accepted_id}, 202)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
@@ -68,16 +69,16 @@ def test_it_is_saved_with_the_cycle_that_accepted_it_and_can_be_undone_after_a_r
 
     second = World(first.path, [Cpu()])
     backend = backend_of(second)
-    asked = []
+    asked: list[asyncio.Task[bool]] = []
 
     def undone() -> bool:
         if not asked and backend.accepted():
-            asked.append((backend.undo("nothing"), backend.undo(one.id)))
+            asked.extend(asyncio.ensure_future(backend.undo(name)) for name in ("nothing", one.id))
         return any(a.undone_ms is not None for a in backend.accepted())
 
     second.run(until=undone)
-    assert asked == [(False, True)]
-    assert not backend.undo(one.id)
+    assert [task.result() for task in asked] == [False, True]
+    assert not asyncio.run(backend.undo(one.id))
     third = World(first.path, [Cpu()])
     third.run()
     assert [a.id for a in third.pipeline.accepted() if a.undone_ms is not None] == [one.id]

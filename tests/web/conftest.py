@@ -189,7 +189,7 @@ class FakeBackend:
     def accepted(self) -> list[Accepted]:
         return [ACCEPTED]
 
-    def undo(self, accepted_id: str) -> bool:
+    async def undo(self, accepted_id: str) -> bool:
         self.undone.append(accepted_id)
         return accepted_id == ACCEPTED.id
 
