@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiops._config_receivers import AlertmanagerReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
 from aiops.errors import ConfigError
+from aiops.model import Anomaly, Event
 from aiops.notifiers import Receipts
 from aiops.notifiers._replicas import Replicas
 from aiops.notifiers._rest import Rest, basic
@@ -48,6 +49,15 @@ def build_silences(settings: Settings, base: Path, clock: Callable[[], int]) -> 
     """The silences of every Alertmanager in the settings that are to be kept to, by the receiver's name."""
     found = [one for one in settings.notifiers if isinstance(one, AlertmanagerReceiver) and one.silences]
     return {one.name: Silences(_replicas(one, base), clock, one.labels) for one in found}
+
+
+def silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], str] | None:
+    """Why nobody is to be told of something now, by any of these silences; None = there are none to ask."""
+
+    def why(item: Anomaly | Event) -> str:
+        return next((reason for one in silences.values() if (reason := one.why(item))), "")
+
+    return why if silences else None
 
 
 def _replicas(one: AlertmanagerReceiver, base: Path) -> Replicas:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiops._budgets import recipe_budget, series_budget
+from aiops._build_alertmanager import silenced
 from aiops._build_inputs import push_settings, static_graphs
-from aiops._build_notifiers import Around, build_notifiers
+from aiops._build_notifiers import Around, build_notifiers, tended, tickets
 from aiops._build_packs import all_packs, chosen, edges
 from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
-from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings
+from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops._secret_file import read_secret
 from aiops.config import PrometheusSettings, Settings, source_name
 from aiops.delivery import Delivery
@@ -30,6 +32,7 @@ from aiops.kafka.pull import LeasedPull
 from aiops.kafka.topics import TopicSettings
 from aiops.kafka.triage import FoundSource, RemotePasts, SaidGraph
 from aiops.notifiers import Notifier
+from aiops.notifiers.silences import Silences
 from aiops.packs import Pack
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._clock import EventClock
@@ -43,6 +46,7 @@ from aiops.stores.sql import SqlStore
 from aiops.stores.workers import LanedOutbox, Leases
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
+from aiops.verdicts import VerdictBook, no_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Parts:
     wall : unix seconds
     steady : seconds that nobody sets
     rank : ranks the suspects of an incident; None = as the settings say
+    verdicts : how often each was given, undone and refused through this worker
     """
 
     settings: Settings
@@ -64,10 +69,15 @@ class Parts:
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     rank: RankFunction | None = None
+    verdicts: Counter[str] = field(default_factory=no_counts)
 
     def wall_ms(self) -> int:
         """Unix milliseconds."""
         return int(self.wall() * 1000)
+
+    def book(self) -> VerdictBook:
+        """All verdicts as the store has them now: other workers write some of them. Raises `StoreError`."""
+        return VerdictBook(self.store, verdict_rules(self.settings), self.wall_ms, lambda _: None, self.verdicts)
 
     @property
     def packs(self) -> dict[str, Pack]:
@@ -145,13 +155,16 @@ def _pulled(parts: Parts, one: PrometheusSettings) -> Source:
     return pull_source(one, table, packs, client=client, health=parts.health, wall=parts.wall, most_recipes=most)
 
 
-def build_triage(parts: Parts, found: FoundSource, pasts: RemotePasts, publisher: Publisher) -> Embedded:
+def build_triage(
+    parts: Parts, found: FoundSource, pasts: RemotePasts, publisher: Publisher, silences: Mapping[str, Silences]
+) -> Embedded:
     """The machine that decides, over what all partitions say."""
     settings, clock = parts.settings, EventClock(parts.wall, parts.steady)
     shard = Shard(found, detection_rules(settings))
     found.marks = shard.marks
     receivers = tuple(one.name for one in settings.notifiers)
-    pipeline = Pipeline([shard], Triage(triage_settings(settings, receivers)), maintenance_windows(settings))
+    triage = Triage(triage_settings(settings, receivers))
+    pipeline = Pipeline([shard], triage, maintenance_windows(settings), silenced(silences))
     graphs = [SaidGraph(found), *static_graphs(settings, parts.base)]
     packs = all_packs(settings)
     for one in settings.prometheus:
@@ -192,7 +205,14 @@ def build_receivers(parts: Parts) -> dict[str, Notifier]:
     return build_notifiers(parts.settings, parts.base, around)
 
 
-def build_delivery(parts: Parts, notifiers: Mapping[str, Notifier], owned: set[int]) -> Delivery:
-    """What sends the notifications of the partitions in `owned`."""
-    outbox = LanedOutbox(parts.store, parts.settings.kafka.partitions, lambda: frozenset(owned))
+def keeping(notifiers: Mapping[str, Notifier]) -> frozenset[str]:
+    """Names of receivers that keep something of each incident: one worker at a time serves them."""
+    return frozenset((*tended(notifiers), *tickets(notifiers)))
+
+
+def build_delivery(
+    parts: Parts, notifiers: Mapping[str, Notifier], owned: set[int], wanted: Callable[[str], bool]
+) -> Delivery:
+    """What sends the notifications of the partitions in `owned` to receivers that are `wanted` here."""
+    outbox = LanedOutbox(parts.store, parts.settings.kafka.partitions, lambda: frozenset(owned), wanted)
     return Delivery(outbox, notifiers, parts.wall_ms, random.Random())  # noqa: S311 - spreads retries

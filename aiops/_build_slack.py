@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from aiops._config_slack import SlackReceiver
 from aiops._secret_file import read_secret
@@ -17,7 +18,8 @@ from aiops.noise_report import Kept, noise_report
 from aiops.notifiers import Notifier, Receipts
 from aiops.notifiers._links import Links
 from aiops.notifiers._slack_api import SlackApi
-from aiops.notifiers._slack_clicks import ClickRules, SlackClicks
+from aiops.notifiers._slack_box import ClickBox
+from aiops.notifiers._slack_clicks import AGAIN_S, ClickRules, SlackClicks
 from aiops.notifiers._slack_desk import Desk, OpenedTicket
 from aiops.notifiers._slack_report import Make
 from aiops.notifiers._slack_route import Route
@@ -29,7 +31,7 @@ from aiops.notifiers.pagerduty import PagerDutyNotifier
 from aiops.notifiers.silences import Silences
 from aiops.notifiers.slack import SlackNotifier, SlackSettings
 from aiops.stores import Store
-from aiops.verdicts import VerdictBook
+from aiops.verdicts import Given
 from aiops.web.slack import SlackApp
 
 log = logging.getLogger(__name__)
@@ -48,8 +50,16 @@ class Buttons:
     apps: list[SlackApp] = field(default_factory=list)
 
 
+class Gives(Protocol):
+    """Takes verdicts, as a `VerdictBook` does."""
+
+    def give(self, incident_id: str, answer: str, *, who: str, via: str, key: str = "") -> Given:
+        """Say what an incident was."""
+        ...
+
+
 def build_desk(
-    book: VerdictBook,
+    book: Gives,
     silences: Mapping[str, Silences],
     tickets: Mapping[str, TicketNotifier],
     pagers: Mapping[str, PagerDutyNotifier],
@@ -131,8 +141,18 @@ def build_buttons(
     well: Well,
     desk: Desk,
     report: Make,
+    look_s: float = AGAIN_S,
 ) -> Buttons:
-    """What takes the clicks of every Slack receiver in the settings. Raises `ConfigError`."""
+    """What takes the clicks of every Slack receiver in the settings.
+
+    Parameters
+    ----------
+    look_s : clicks that other processes have written down are looked for so often
+
+    Raises
+    ------
+    ConfigError : a file cannot be read
+    """
     buttons = Buttons()
     for one in settings.notifiers:
         notifier = notifiers[one.name]
@@ -143,7 +163,7 @@ def build_buttons(
             if one.weekly_report:
                 notifier.report(report)
             rules = ClickRules(tuple(one.users), one.silence_hours * 3600.0)
-            clicks = SlackClicks(notifier, desk=desk, rules=rules, clock=clock)
+            clicks = SlackClicks(notifier, desk=desk, rules=rules, clock=clock, look_s=look_s)
             _listen(one, base, clicks, buttons, well)
     return buttons
 
@@ -158,6 +178,16 @@ def _listen(one: SlackReceiver, base: Path, clicks: SlackClicks, buttons: Button
         buttons.apps.append(SlackApp(read_secret(one.signing_secret_file, base), clicks.take, clicks.refused))
     if one.app_token_file or one.signing_secret_file:
         buttons.runs.append(clicks.run)
+
+
+def signed_apps(settings: Settings, base: Path, store: Store, clock: Callable[[], int]) -> list[SlackApp]:
+    """What writes down clicks that come in over HTTP, for another process to do. Raises `ConfigError`."""
+    apps = list[SlackApp]()
+    for one in settings.notifiers:
+        if isinstance(one, SlackReceiver) and one.signing_secret_file:
+            box = ClickBox(SlackState(Receipts(store, one.name)), clock)
+            apps.append(SlackApp(read_secret(one.signing_secret_file, base), box.take, box.refused))
+    return apps
 
 
 def _chart(one: SlackReceiver) -> Callable[..., bytes | None] | None:

@@ -6,16 +6,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
+from aiops._build_alertmanager import build_silences
 from aiops._build_kafka import Parts, build_triage
 from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.triage import FoundSource, RemotePasts
 from aiops.model import Event
+from aiops.notifiers.silences import Silences
 from aiops.policy import Policy
+from aiops.runners._tending import tend, upkeep_told
 from aiops.runners.embedded import Embedded
+from aiops.stores.sql import SqlStore
 from aiops.stores.workers import Leases
 from aiops.verdicts import KEPT
 from aiops.wire import decode
@@ -44,16 +49,23 @@ class Deciding:
         self._runner: Embedded | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._tending: list[asyncio.Task[None]] = []
+        self._silences: dict[str, Silences] = {}
 
     async def assigned(self, numbers: Collection[int]) -> None:
         """The anomalies are ours: take up what the store has, and make sure that nobody else saves any more."""
         if not numbers or self._task is not None:
             return
         lease = await asyncio.to_thread(self._leases.seize, "triage", self._parts.wall_ms())
-        self._parts.store.lease = lease
+        # A store of its own: the lease must not keep the other roles of this worker from writing.
+        store = SqlStore(self._parts.store.database)
+        store.lease = lease
         self._source = FoundSource(self._bury)
-        self._runner = build_triage(self._parts, self._source, self._pasts, self._publisher())
+        self._silences = build_silences(self._parts.settings, self._parts.base, self._parts.wall_ms)
+        parts = replace(self._parts, store=store)
+        self._runner = build_triage(parts, self._source, self._pasts, self._publisher(), self._silences)
         self._stop = asyncio.Event()
+        self._tending = [asyncio.create_task(self._tend(name, one)) for name, one in self._silences.items()]
         self._task = asyncio.create_task(self._runner.run(self._stop), name="triage")
         self._task.add_done_callback(self._ended)
         log.info("triage taken epoch=%d", lease.epoch)
@@ -69,6 +81,9 @@ class Deciding:
             task.cancel()
         with suppress(AiopsError, asyncio.CancelledError):
             await task
+        await asyncio.gather(*self._tending, return_exceptions=True)
+        for silences in self._silences.values():
+            await silences.close()
         if self._source is not None:
             self._source.forget()
         self._source = self._runner = None
@@ -113,6 +128,10 @@ class Deciding:
             log.warning("verdicts not read reason=%s", error)
         else:
             runner.pipeline.policy = Policy(tuple(verdicts))
+
+    async def _tend(self, name: str, silences: Silences) -> None:
+        done = upkeep_told(self._parts.telemetry, self._parts.health)
+        await tend(name, silences, self._stop, clock=self._parts.wall_ms, done=done)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._task is task and not task.cancelled() and (fault := task.exception()) is not None:

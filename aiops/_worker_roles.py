@@ -12,9 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiops._build_kafka import Parts, build_delivery, build_gateway, build_pulls, build_receivers, build_setup, security
-from aiops._build_notifiers import tended
-from aiops._build_rules import verdict_rules
 from aiops._deciding import Deciding
+from aiops._keeping import Keeping
 from aiops.errors import InputError, Overloaded
 from aiops.kafka.backend import KafkaBackend
 from aiops.kafka.deliver import DeliverWorker, Publisher
@@ -27,7 +26,6 @@ from aiops.kafka.producer import Producer
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.topics import Topics
 from aiops.kafka.triage import RemotePasts
-from aiops.runners._tending import tend
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores.workers import PartitionSnapshots
 
@@ -96,7 +94,9 @@ def begin_gateway(shared: Shared, stop: asyncio.Event) -> Begun:
                 parts.health.good("kafka")
             await asyncio.sleep(TICK_S)
 
-    return Begun(groups, [ticks, *(pull.run for pull in pulls)], [reader.close for reader in readers], gateway)
+    return Begun(
+        groups, [ticks, *(partial(pull.run, stop) for pull in pulls)], [reader.close for reader in readers], gateway
+    )
 
 
 def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 - the shape of all roles
@@ -173,18 +173,20 @@ def begin_triage(shared: Shared, stop: asyncio.Event) -> Begun:
 
 
 def begin_deliver(shared: Shared, stop: asyncio.Event) -> Begun:
-    """The notifications of the partitions that Kafka gives to this worker."""
+    """The notifications of the partitions that Kafka gives to this worker; some receivers are one worker's."""
     from aiops.runners.kafka import Reading, Role
 
     parts, topics = shared.parts, shared.topics
     owned: set[int] = set()
     notifiers = build_receivers(parts)
-    delivery = build_delivery(parts, notifiers, owned)
+    keeping = Keeping(parts, shared.holder, notifiers)
+    delivery = build_delivery(parts, notifiers, owned, lambda name: name not in keeping.names)
     worker = DeliverWorker(delivery, parts.wall_ms, owned)
 
     async def announced(record: Record) -> None:
         # The outbox is what counts; this only says that it is worth a look.
         worker.wake()
+        keeping.wake()
         record.done()
 
     async def assigned(numbers: Collection[int]) -> None:
@@ -195,28 +197,13 @@ def begin_deliver(shared: Shared, stop: asyncio.Event) -> Begun:
     async def revoked(numbers: Collection[int]) -> None:
         owned.difference_update(numbers)
 
-    async def run() -> None:
-        await worker.run(stop)
-
-    for receiver in {receiver for receiver, _ in delivery.counts}:
+    for receiver in notifiers:
         parts.telemetry.add_receiver(receiver)
-    parts.telemetry.registry.register(DeliverMetrics(worker, delivery))
+    parts.telemetry.registry.register(DeliverMetrics(worker, delivery, keeping))
     role = Role(
         f"{topics.prefix}deliver", shared.connection(), Reading(topics.notifications, announced, assigned, revoked)
     )
-
-    def looked_after(name: str, fault: str) -> None:
-        if fault:
-            parts.telemetry.untended(name)
-            parts.health.warn(f"upkeep of {name}", fault)
-        else:
-            parts.health.good(f"upkeep of {name}")
-
-    tending = [
-        partial(tend, name, one, stop, clock=parts.wall_ms, done=looked_after)
-        for name, one in tended(notifiers).items()
-    ]
-    return Begun([role], [run, *tending], [worker.close])
+    return Begun([role], [partial(worker.run, stop), partial(keeping.run, stop)], [worker.close])
 
 
 def _inputs(shared: Shared, gateway: Gateway) -> tuple[list[InputReader], list[Role]]:
@@ -249,7 +236,6 @@ def gateway_backend(shared: Shared, gateway: Gateway | None) -> KafkaBackend:
         shared.topics,
         settings.kafka.partitions,
         WriteLimits(body_bytes=settings.push.max_body_bytes),
-        verdict_rules(settings),
-        shared.parts.wall_ms,
+        shared.parts.book,
         gateway,
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from aiops._build_alertmanager import build_silences
+from aiops._build_alertmanager import build_silences, silenced
 from aiops._build_inputs import build_inputs
 from aiops._build_notifiers import Around, build_notifiers, pagers, tended, tickets
 from aiops._build_packs import all_packs, chosen
@@ -29,7 +29,7 @@ from aiops.backend import ServiceBackend, score_rows
 from aiops.config import Settings
 from aiops.delivery import Delivery
 from aiops.graphs.merged import GraphKeeper
-from aiops.model import Anomaly, Event, Incident
+from aiops.model import Incident
 from aiops.notifiers import Tended
 from aiops.notifiers._tickets import TicketNotifier
 from aiops.notifiers.silences import Silences
@@ -37,7 +37,7 @@ from aiops.pipeline import Pipeline
 from aiops.policy import Policy
 from aiops.runners._clock import EventClock
 from aiops.runners._saved import Saver
-from aiops.runners._tending import tend
+from aiops.runners._tending import tend, upkeep_told
 from aiops.runners.embedded import Embedded
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources.otlp import OtlpReader
@@ -106,15 +106,7 @@ class Service:
 
     def _tending(self, stop: asyncio.Event) -> list[Callable[[], Coroutine[None, None, None]]]:
         """What looks after receivers between notifications; each by itself, so that none waits for another."""
-        clock, health = self.runner.clock.wall_ms, self.health
-
-        def done(name: str, fault: str) -> None:
-            if fault:
-                self.telemetry.untended(name)
-                health.warn(f"upkeep of {name}", fault)
-            else:
-                health.good(f"upkeep of {name}")
-
+        clock, done = self.runner.clock.wall_ms, upkeep_told(self.telemetry, self.health)
         things = [*self.tended.items(), *self.silences.items()]
         return [partial(tend, name, one, stop, clock=clock, done=done) for name, one in things]
 
@@ -162,7 +154,7 @@ def _assembled(
     silences = build_silences(settings, base, clock.wall_ms)
     inputs = build_inputs(settings, store, health, base, wall)
     triage = Triage(triage_settings(settings, tuple(one.name for one in settings.notifiers)))
-    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings), _silenced(silences))
+    pipeline = Pipeline(inputs.shards, triage, maintenance_windows(settings), silenced(silences))
     book = _book(settings, store, pipeline, clock)
     around = Around(
         store,
@@ -217,13 +209,6 @@ def _assembled(
         silences,
         asking,
     )
-
-
-def _silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], str] | None:
-    def why(item: Anomaly | Event) -> str:
-        return next((reason for one in silences.values() if (reason := one.why(item))), "")
-
-    return why if silences else None
 
 
 def _book(settings: Settings, store: Store, pipeline: Pipeline, clock: EventClock) -> VerdictBook:

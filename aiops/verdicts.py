@@ -62,9 +62,14 @@ class VerdictBook:
     """
 
     def __init__(
-        self, store: Store, rules: VerdictRules, clock: Callable[[], int], changed: Callable[[Policy], None]
+        self,
+        store: Store,
+        rules: VerdictRules,
+        clock: Callable[[], int],
+        changed: Callable[[Policy], None],
+        counts: Counter[str] | None = None,
     ) -> None:
-        self.counts: Counter[str] = Counter(dict.fromkeys((*get_args(Answer), "undone", "refused"), 0))
+        self.counts = no_counts() if counts is None else counts
         self._store, self._rules, self._clock, self._changed = store, rules, clock, changed
         self._writing = threading.Lock()
         self._all = tuple(store.verdicts(limit=KEPT))
@@ -187,6 +192,11 @@ class VerdictBook:
         others = (v for v in self._all if v.id != verdict.id)
         self._all = tuple(sorted((verdict, *others), key=lambda v: (-v.at_ms, v.id)))[:KEPT]
         self._changed(Policy(self._all))
+
+
+def no_counts() -> Counter[str]:
+    """Verdicts by what came of them, none yet."""
+    return Counter(dict.fromkeys((*get_args(Answer), "undone", "refused"), 0))
 
 
 def _clean(text: str, most: int) -> str:

@@ -12,10 +12,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from aiops._build_kafka import Parts, check_kafka, security, topic_settings
+from aiops._build_slack import signed_apps
 from aiops._build_web import web_settings
 from aiops._kernels import compile_kernels
 from aiops._worker_roles import Begun, Shared, begin_deliver, begin_detect, begin_gateway, begin_triage, gateway_backend
@@ -26,9 +28,11 @@ from aiops.kafka.records import DeadLetters
 from aiops.kafka.topics import Topics, make_topics
 from aiops.runners._tasks import cancelled, until
 from aiops.stores.place import open_store
+from aiops.stores.workers import shared_key
 from aiops.telemetry import Health, Telemetry
 from aiops.web.app import build_app
 from aiops.web.server import serve
+from aiops.web.slack import SlackApp
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +104,15 @@ class Worker:
     ) -> None:
         listen, parts = self._settings.listen, self._shared.parts
         backend = gateway_backend(self._shared, next((one.gateway for one in begun if one.gateway), None))
-        web = build_app(backend, web_settings(self._settings, self._base), telemetry=parts.telemetry, clock=parts.wall)
+        parts.telemetry.add_verdicts(parts.verdicts)
+        web = build_app(
+            backend,
+            # A form may come back to another worker than the one that made it.
+            replace(web_settings(self._settings, self._base), form_key=shared_key(parts.store, "forms")),
+            telemetry=parts.telemetry,
+            clock=parts.wall,
+            slack=self._slack_apps(),
+        )
 
         async def serve_web() -> None:
             await serve(web, listen.host, listen.port, stop=stop, listening=listening)
@@ -112,6 +124,13 @@ class Worker:
             stop.set()
             await asyncio.wait(tasks, timeout=GRACE_S)
             await cancelled(tasks, again_s=1.0)
+
+    def _slack_apps(self) -> list[SlackApp]:
+        """Where Slack may call: those that take webhooks, and those that have its secrets anyway."""
+        if not {"gateway", "deliver"} & set(self.roles):
+            return []
+        parts = self._shared.parts
+        return signed_apps(self._settings, self._base, parts.store, parts.wall_ms)
 
     async def _end(self, begun: list[Begun]) -> None:
         """Save first, then let Kafka know, then let go."""

@@ -21,7 +21,7 @@ from aiops.sources.otlp import OtlpReader
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import accepted_levels
 from aiops.telemetry import Health, Telemetry
-from aiops.verdicts import VerdictBook, VerdictRules
+from aiops.verdicts import VerdictBook
 from aiops.wire import encode
 from rca import ServiceGraph
 
@@ -32,6 +32,7 @@ class KafkaBackend(StoreAnswers):
 
     Parameters
     ----------
+    books : gives all verdicts as they are now
     gateway : where pushed samples go; None = this worker is no gateway
     """
 
@@ -42,8 +43,7 @@ class KafkaBackend(StoreAnswers):
     topics: Topics
     partitions: int
     limits: WriteLimits
-    verdicts: VerdictRules
-    clock_ms: Callable[[], int]
+    books: Callable[[], VerdictBook]
     gateway: Gateway | None = None
     _otlp: OtlpReader = field(init=False)
     _decoded: list[Samples] = field(init=False, default_factory=list)
@@ -54,7 +54,7 @@ class KafkaBackend(StoreAnswers):
     @property
     def book(self) -> VerdictBook:
         """All verdicts as the store has them now: other workers write some of them."""
-        return VerdictBook(self.store, self.verdicts, self.clock_ms, lambda _: None)
+        return self.books()
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request; Kafka has it when this returns."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -57,18 +59,32 @@ class GatewayMetrics(Collector):
         yield held
 
 
+class Kept(Protocol):
+    """Receivers that one worker at a time serves."""
+
+    counts: Counter[tuple[str, str]]
+
+    @property
+    def is_held(self) -> bool:
+        """It is this worker."""
+        ...
+
+
 class DeliverMetrics(Collector):
     """Of the role `deliver`."""
 
-    def __init__(self, worker: DeliverWorker, delivery: Delivery) -> None:
-        self._worker, self._delivery = worker, delivery
+    def __init__(self, worker: DeliverWorker, delivery: Delivery, keeping: Kept) -> None:
+        self._worker, self._delivery, self._keeping = worker, delivery, keeping
 
     def collect(self) -> Iterator[Metric]:
         """All of them."""
         yield _gauge("deliver_partitions", "Partitions of the notifications this worker has.", len(self._worker.owned))
+        held = "1 while this worker serves the receivers that keep something of each incident."
+        yield _gauge("keeping_held", held, float(self._keeping.is_held))
         counts = CounterMetricFamily("aiops_kafka_delivered", "Attempts to notify.", labels=["receiver", "result"])
-        for (receiver, result), count in sorted(self._delivery.counts.items()):
-            counts.add_metric([receiver, result], count)
+        here, kept = self._delivery.counts, self._keeping.counts
+        for receiver, result in sorted({*here, *kept}):
+            counts.add_metric([receiver, result], here[receiver, result] + kept[receiver, result])
         yield counts
 
 

@@ -6,18 +6,17 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from aiops.errors import AiopsError
 from aiops.kafka.frames import Rows, pack, rows_of
+from aiops.kafka.leased import Leased
 from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal
 from aiops.sources import Batch, Source
 from aiops.stores import Cycle
-from aiops.stores._sql_rows import Lease
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import Leases
 
@@ -100,43 +99,17 @@ class LeasedPull:
         clock: Callable[[], float],
     ) -> None:
         self.name = f"pull/{name}"
-        self.is_held = False
-        self._make, self._store, self._leases = make, store, leases
-        self._renew_s, self._partitions, self._put, self._clock = renew_s, partitions, put, clock
+        self._make, self._store, self._partitions, self._put = make, store, partitions, put
+        self._leased = Leased(self.name, self._read, leases=leases, renew_s=renew_s, clock=clock)
 
-    async def run(self) -> None:
-        """Take the lease whenever it is free and read, for ever."""
-        while True:
-            lease = await self._take()
-            if lease is None:
-                await asyncio.sleep(self._renew_s)
-                continue
-            log.info("pull taken source=%s epoch=%d", self.name, lease.epoch)
-            self.is_held = True
-            reading = asyncio.create_task(self._read())
-            try:
-                await self._renew(lease, reading)
-            finally:
-                self.is_held = False
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
-                with suppress(AiopsError):
-                    await asyncio.to_thread(self._leases.leave, lease)
+    @property
+    def is_held(self) -> bool:
+        """Whether this worker reads the source now."""
+        return self._leased.is_held
 
-    async def _take(self) -> Lease | None:
-        try:
-            return await asyncio.to_thread(self._leases.take, self.name, round(self._clock() * 1000))
-        except AiopsError as error:
-            log.warning("lease not taken source=%s reason=%s", self.name, error)
-            return None
-
-    async def _renew(self, lease: Lease, reading: asyncio.Task[None]) -> None:
-        """Return when the lease is lost."""
-        while not reading.done():
-            await asyncio.wait({reading}, timeout=self._renew_s)
-            if await self._take() != lease:
-                log.warning("pull lost source=%s", self.name)
-                return
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read whenever nobody else does, until `stop` is set."""
+        await self._leased.run(stop)
 
     async def _read(self) -> None:
         while True:

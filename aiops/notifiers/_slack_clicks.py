@@ -16,7 +16,8 @@ from aiops.errors import AiopsError, DeliveryError, NotYet, Retry, StoreError
 from aiops.model import Incident
 from aiops.notifiers import _slack_buttons as names
 from aiops.notifiers import _slack_replies as replies
-from aiops.notifiers._slack_click import Click, read_click
+from aiops.notifiers._slack_box import ClickBox
+from aiops.notifiers._slack_click import Click
 from aiops.notifiers._slack_desk import Desk, described
 from aiops.notifiers._slack_text import plain
 from aiops.notifiers._slack_thread import Note
@@ -51,58 +52,61 @@ class SlackClicks:
     Parameters
     ----------
     clock : the wall clock, unix ms
+    look_s : clicks that others have written down are looked for so often
     """
 
-    def __init__(self, notifier: SlackNotifier, *, desk: Desk, rules: ClickRules, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        notifier: SlackNotifier,
+        *,
+        desk: Desk,
+        rules: ClickRules,
+        clock: Callable[[], int],
+        look_s: float = AGAIN_S,
+    ) -> None:
+        self._box = box = ClickBox(notifier.state, clock)
+        self._look_s = look_s
+        self._put_off = set[str]()
         self._notifier = notifier
         self._api, self._state, self._incidents = notifier.api, notifier.state, notifier.incidents
         self._desk, self._rules, self._clock = desk, rules, clock
-        self._came = asyncio.Event()
-
-    async def take(self, payload: object) -> None:
-        """Write a click down; when this returns Slack may be told that we have it.
-
-        Raises
-        ------
-        InputError : it is no payload of Slack's: sending it again will not help
-        StoreError : it could not be written: Slack sends it again
-        """
-        click = read_click(payload, self._clock())
-        if click is None:
-            log.info("slack sent something that is no button of ours")
-        elif await self._state.keep_click(click):
-            self._came.set()
-        else:
-            await self._audit(click, "known already, nothing was done again")
-
-    async def refused(self, line: str) -> None:
-        """Note a request that was not signed right."""
-        await self._state.audit(self._clock(), line)
+        self.take, self.refused = box.take, box.refused
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do what was pressed, also before a restart, until `stop` is set."""
-        stopping = asyncio.create_task(stop.wait())
+        stopping, tried_ms = asyncio.create_task(stop.wait()), self._clock()
         try:
             while not stop.is_set():
-                self._came.clear()
+                self._box.came.clear()
+                now_ms = self._clock()
+                again = not tried_ms <= now_ms < tried_ms + AGAIN_S * 1000
+                tried_ms = now_ms if again else tried_ms
                 try:
-                    await self.work()
+                    await self.work(again=again)
                 except StoreError as error:
                     log.warning("slack clicks wait reason=%s", error)
-                came = asyncio.create_task(self._came.wait())
-                await asyncio.wait({came, stopping}, timeout=AGAIN_S, return_when=asyncio.FIRST_COMPLETED)
+                came = asyncio.create_task(self._box.came.wait())
+                await asyncio.wait({came, stopping}, timeout=self._look_s, return_when=asyncio.FIRST_COMPLETED)
                 came.cancel()
         finally:
             stopping.cancel()
 
-    async def work(self) -> None:
-        """Do all that waits, in the order in which it came. Raises `StoreError`."""
+    async def work(self, *, again: bool = True) -> None:
+        """Do all that waits, in the order in which it came. Raises `StoreError`.
+
+        Parameters
+        ----------
+        again : also try those that could not be done before
+        """
         for click in await self._state.waiting_clicks():
+            if click.id in self._put_off and not again:
+                continue
             try:
                 outcome = await self._done(click)
             except (NotYet, Retry) as error:
                 if self._clock() - click.received_ms < GIVE_UP_MS:
                     log.warning("slack click waits action=%s reason=%s", plain(click.action), error)
+                    self._put_off.add(click.id)
                     continue
                 outcome = f"given up: {error}"
             except StoreError:
@@ -115,7 +119,8 @@ class SlackClicks:
                 log.exception("slack click failed")
                 outcome = f"failed: {type(error).__name__}"
                 await self._whisper(click, "that failed, see the log of the service")
-            await self._audit(click, outcome)
+            self._put_off.discard(click.id)
+            await self._box.audit(click, outcome)
             await self._state.click_done(click)
 
     # -- inside
@@ -219,8 +224,3 @@ class SlackClicks:
         """Tell only the one who pressed; that they hear of it is a courtesy."""
         with suppress(DeliveryError):
             await self._api.whisper(click.channel, click.user, f"{text[:1].upper()}{text[1:]}.", click.thread_ts)
-
-    async def _audit(self, click: Click, outcome: str) -> None:
-        who, what = plain(f"{click.user_name} ({click.user})"), plain(f"{click.action} of {click.incident_id}")
-        log.info("slack button who=%s what=%s outcome=%s", who, what, plain(outcome, 400))
-        await self._state.audit(self._clock(), f"{who} pressed {what}: {plain(outcome, 400)}")

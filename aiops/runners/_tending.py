@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from aiops.errors import AiopsError
 from aiops.notifiers import Tended
+from aiops.telemetry import Health, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -45,3 +46,16 @@ async def tend(
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await stop.wait()
+
+
+def upkeep_told(telemetry: Telemetry, health: Health) -> Callable[[str, str], None]:
+    """What tells metrics and health how the tending of each thing goes; for `done` of `tend`."""
+
+    def told(name: str, fault: str) -> None:
+        if fault:
+            telemetry.untended(name)
+            health.warn(f"upkeep of {name}", fault)
+        else:
+            health.good(f"upkeep of {name}")
+
+    return told

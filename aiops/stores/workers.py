@@ -5,6 +5,7 @@ They need a database that several may write: PostgreSQL.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -74,6 +75,16 @@ def accepted_levels(store: SqlStore) -> dict[int, list[Accepted]]:
     return {int(name.removeprefix(_ACCEPTED)): decode(bytes(body), list[Accepted]) for name, body in rows}
 
 
+def shared_key(store: SqlStore, name: str) -> bytes:
+    """A random key that all workers have in common, made by the first that asks. Raises `StoreError`."""
+    with store.database.transaction() as write:
+        write.run(
+            "INSERT INTO states (name, body) VALUES (:name, :body) ON CONFLICT (name) DO NOTHING",
+            {"name": f"key/{name}", "body": secrets.token_bytes(32)},
+        )
+        return bytes(write.rows("SELECT body FROM states WHERE name = :name", {"name": f"key/{name}"})[0][0])
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionSnapshots:
     """Snapshots of partitions with the offset they go up to. A later one is never replaced by an earlier one."""
@@ -109,20 +120,29 @@ class LanedOutbox:
     ----------
     partitions : how many there are
     owned : those of this worker, now
+    wanted : tells receivers that are served from here from others
     """
 
-    def __init__(self, store: SqlStore, partitions: int, owned: Callable[[], Collection[int]]) -> None:
-        self._store, self._partitions, self._owned = store, partitions, owned
+    def __init__(
+        self,
+        store: SqlStore,
+        partitions: int,
+        owned: Callable[[], Collection[int]],
+        wanted: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._store, self._partitions, self._owned, self._wanted = store, partitions, owned, wanted
 
     def pending(self, now_ms: int, limit: int = 100, receiver: str | None = None) -> list[Outgoing]:
         """What this worker may send now; see `Store`."""
         owned = self._owned()
-        return self._store.pending(now_ms, limit, receiver, lanes=(self._partitions, owned)) if owned else []
+        rows = self._store.pending(now_ms, limit, receiver, lanes=(self._partitions, owned)) if owned else []
+        return [row for row in rows if self._wanted(row.notification.receiver)]
 
     def waiting(self) -> dict[str, int]:
         """Receivers with something of this worker in the outbox, and when the first of it may be sent."""
         owned = self._owned()
-        return self._store.waiting(lanes=(self._partitions, owned)) if owned else {}
+        waiting = self._store.waiting(lanes=(self._partitions, owned)) if owned else {}
+        return {receiver: due_ms for receiver, due_ms in waiting.items() if self._wanted(receiver)}
 
     def done(self, key: str) -> None:
         """The receiver has it."""

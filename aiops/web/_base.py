@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiops._accepted import Accepted
@@ -128,6 +128,7 @@ class WebSettings:
     max_held_bytes : bodies in memory at once; beyond it senders are told to come again (chosen)
     body_timeout_s : for a sender to send its body (chosen: twice the timeout of Prometheus)
     refresh_s : how often pages load themselves again
+    form_key : of the seals in forms, the same in all processes that answer at one address; empty = one of our own
     """
 
     token: Secret = _NO_SECRET
@@ -140,3 +141,4 @@ class WebSettings:
     max_held_bytes: int = 128 * 2**20
     body_timeout_s: float = 60.0
     refresh_s: int = 15
+    form_key: bytes = field(default=b"", repr=False)

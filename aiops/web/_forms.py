@@ -1,7 +1,8 @@
 """Forms that only our own pages can have made, for a while.
 
 Without scripts a form is all a page has. A browser sends the password along with any form, also with a stranger's: so
-each form carries a seal over where it goes and when it was made, under a key that dies with the process.
+each form carries a seal over where it goes and when it was made, under a key that dies with the process, or that all
+workers of a cluster share.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ class Forms:
     Parameters
     ----------
     clock : unix seconds
+    key : of the seals; empty = one of our own
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], key: bytes = b"") -> None:
         self._clock = clock
-        self._key = secrets.token_bytes(32)
+        self._key = key or secrets.token_bytes(32)
 
     def seal(self, path: str) -> str:
         """What a form that goes to this path must carry in its field `seal`."""

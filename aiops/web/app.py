@@ -67,7 +67,7 @@ def build_app(
             *Api(backend).routes(),
             *VerdictApi(backend, intake).routes(),
             *DeliveryApi(backend, intake).routes(),
-            *VerdictPages(pages, intake).routes(),
+            *VerdictPages(pages, intake, settings.form_key).routes(),
             *pages.routes(),
         ],
         middleware=[guard, shortcut],

@@ -25,10 +25,11 @@ class VerdictPages:
 
     pages: Pages
     intake: Intake
+    form_key: bytes = field(default=b"", repr=False)
     forms: Forms = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "forms", Forms(self.pages.clock))
+        object.__setattr__(self, "forms", Forms(self.pages.clock, self.form_key))
 
     def routes(self) -> list[Route]:
         """All of them."""

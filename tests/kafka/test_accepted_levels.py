@@ -18,7 +18,6 @@ from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores.sqlite import open_sqlite
 from aiops.stores.workers import accepted_levels
 from aiops.telemetry import Health, Telemetry
-from aiops.verdicts import VerdictRules
 from tests.kafka._detecting import PARTITIONS, Detecting
 from tests.runners._world import STEP_MS, TAUGHT, row_ms
 from tests.runners.test_accepted import CPU, DEPLOY, ROWS, Cpu
@@ -57,7 +56,7 @@ class Puts:
 
 
 def backend_of(detecting: Detecting, puts: Puts) -> KafkaBackend:
-    made = (Telemetry(), Health(), puts, Topics(), PARTITIONS, WriteLimits(), VerdictRules(), lambda: 0)
+    made = (Telemetry(), Health(), puts, Topics(), PARTITIONS, WriteLimits(), lambda: None)
     return KafkaBackend(detecting.store, *made)
 
 

@@ -116,7 +116,7 @@ def pulling(store, source, holder, messages, *, refuses=None):
 
 def run_until(is_so, *pulls):
     async def story():
-        tasks = [asyncio.create_task(one.run()) for one in pulls]
+        tasks = [asyncio.create_task(one.run(asyncio.Event())) for one in pulls]
         async with asyncio.timeout(30):
             while not is_so():  # noqa: ASYNC110 - what is waited for tells nobody
                 await asyncio.sleep(0.002)

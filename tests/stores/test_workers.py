@@ -10,13 +10,26 @@ from aiops.errors import StoreError
 from aiops.model import Incident, Notification
 from aiops.stores import Cycle
 from aiops.stores._sql_rows import LANES, lane_of
-from aiops.stores.workers import LanedOutbox, Leases, PartitionSnapshots, notification_partition, unpublished
+from aiops.stores.workers import (
+    LanedOutbox,
+    Leases,
+    PartitionSnapshots,
+    notification_partition,
+    shared_key,
+    unpublished,
+)
 
 INCIDENT = Incident("i1", "open", "cart: slow", "warning", 1000, 1000, 1000, services=("cart",))
 
 
 def notes(*incidents):
     return [Notification(f"k-{i}", replace(INCIDENT, id=i), "pager", "opened", 1) for i in incidents]
+
+
+def test_all_workers_have_the_same_key_and_each_use_its_own(store):
+    assert shared_key(store, "forms") == shared_key(store, "forms")
+    assert len({shared_key(store, "forms"), shared_key(store, "other")}) == 2
+    assert len(shared_key(store, "forms")) == 32
 
 
 def test_a_lease_is_one_workers_until_it_runs_out_or_is_left(store):
@@ -88,6 +101,13 @@ def test_a_worker_waits_only_for_what_is_its_own(store):
     assert outbox.pending(699) == []
     outbox.done("k-i1")
     assert outbox.waiting() == {}
+
+
+def test_a_receiver_that_is_served_elsewhere_is_left_alone(store):
+    store.commit(Cycle(notifications=notes("i1")))
+    outbox, others = (LanedOutbox(store, 1, lambda: {0}, wanted) for wanted in ("pager".__eq__, "pager".__ne__))
+    assert (list(outbox.waiting()), list(others.waiting())) == (["pager"], [])
+    assert (len(outbox.pending(10)), others.pending(10)) == (1, [])
 
 
 def test_a_dead_letter_of_a_lane_is_everybodys_to_see(store):

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from aiops.errors import NotPermitted
+from aiops.web._forms import HOLDS_S, Forms
 from tests._verdict_world import World
 from tests.web.conftest import INCIDENT, START_MS
 
@@ -131,10 +133,14 @@ def test_a_form_that_was_not_made_here_is_refused(client: Any, world: World, for
     assert world.book.all() == []
 
 
-def test_the_seal_of_one_form_opens_no_other_and_not_after_a_shift(backend: Any, world: World) -> None:
-    from aiops.errors import NotPermitted
-    from aiops.web._forms import HOLDS_S, Forms
+def test_a_form_of_one_worker_is_taken_by_another_with_the_same_key_only():
+    body = f"seal={Forms(lambda: 0, b'k').seal('/a')}&who=ann".encode()
+    assert Forms(lambda: 9, b"k").read("/a", body) == {"who": "ann"}
+    with pytest.raises(NotPermitted):
+        Forms(lambda: 9).read("/a", body)
 
+
+def test_the_seal_of_one_form_opens_no_other_and_not_after_a_shift(backend: Any, world: World) -> None:
     now = [1000.0]
     forms = Forms(lambda: now[0])
     body = f"seal={forms.seal('/a')}&who=ann".encode()
