@@ -71,6 +71,10 @@ class Banks:
         """Surprise of each part of the full bank at the column's last row; the light bank has no parts."""
         return {} if self._is_light[column] else self._full.spoke(int(self._place[column]))
 
+    def counts(self, column: int) -> dict[str, float]:
+        """How much each part of the full bank counts on the column; the light bank has no parts."""
+        return {} if self._is_light[column] else self._full.counts(int(self._place[column]))
+
     def accept(self, column: int) -> State:
         """Take the recent level of a column as its normal one. Returns what it replaced, for `take_back`.
 

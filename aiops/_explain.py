@@ -39,7 +39,7 @@ def explained(anomaly: Anomaly, track: Track, *, usual: Edges = NO_BAND, ended: 
     """
     watched = track.shift.watched() if track.shift else ""
     usually = at_this_hour(anomaly.unit, *usual)
-    text = explanation(anomaly, track.earlier_ms, usually, watched, jumped=track.jumped)
+    text = explanation(anomaly, track.earlier_ms, usually, watched, jumped=track.jumped, counts=track.counts)
     return replace(anomaly, explanation=f"{text}; {ended}" if ended else text)
 
 
@@ -50,6 +50,7 @@ def explanation(
     watched: str = "",
     *,
     jumped: bool | None = None,
+    counts: Sequence[tuple[str, float]] = (),
 ) -> str:
     """All that is to be said of an anomaly.
 
@@ -59,6 +60,7 @@ def explanation(
     usual : what the season expects at this hour, see `at_this_hour`; "" = it does not know
     watched : why the series was watched more closely than usual, in words; "" = it was not
     jumped : whether it left the band by one step, or little by little; None = not known
+    counts : share of each detector in the verdicts on this series, see `Bank.counts`; empty = not known
 
     Examples
     --------
@@ -87,7 +89,7 @@ def explanation(
         _flapping(anomaly),
         f"{how_rare(anomaly.rarity)} on this series",
         recurrence(anomaly.started_ms, earlier_ms),
-        _spoke(anomaly),
+        _spoke(anomaly, dict(counts)),
         silenced_by(anomaly),
     ]
     return "; ".join(part for part in parts if part)
@@ -166,8 +168,9 @@ def _band(anomaly: Anomaly) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _spoke(anomaly: Anomaly) -> str:
+def _spoke(anomaly: Anomaly, counts: dict[str, float]) -> str:
     names = [name for name, surprise in anomaly.detectors if surprise >= SPOKE][:3]
+    names = [f"{name} (counts {100.0 * counts[name]:.0f} %)" if name in counts else name for name in names]
     return f"detectors that spoke: {', '.join(names)}" if names else ""
 
 

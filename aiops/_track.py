@@ -69,6 +69,7 @@ class Track:
     upper: float
     quick: bool
     detectors: tuple[tuple[str, float], ...] = ()
+    counts: tuple[tuple[str, float], ...] = ()
     value: float = float("nan")
     surprise: float = 0.0
     rarity: float = 0.0

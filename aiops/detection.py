@@ -315,7 +315,8 @@ class Detection:
         # The bank knows its parts' words of its latest row only: of an earlier one nothing is said rather than guessed.
         heard = self.ensemble.bank.spoke(column) if i == len(self._said.rarity) - 1 else {}
         spoke = tuple(sorted(heard.items(), key=lambda kv: (-kv[1], kv[0])))
-        track = Track(column, went, row.time_ms, *band, quick, detectors=spoke)
+        counts = tuple(self.ensemble.bank.counts(column).items()) if heard else ()
+        track = Track(column, went, row.time_ms, *band, quick, detectors=spoke, counts=counts)
         change = self._changes.at(self.table.key(column).service, row.time_ms)
         track.shift = self._shift(track, change) if change else None
         track.jumped = self._said.jumped(i, column, track.expected)

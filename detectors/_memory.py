@@ -16,7 +16,7 @@ from detectors._rows import check_version
 
 F32 = NDArray[np.float32]
 
-VERSION = 3
+VERSION = 4
 LEVELS = 4  # followers, see level.py
 BINS = 8  # bins of the standardised level, see scale.py
 MARKS = 27  # levels of oddness at which rows and pages are counted, see _marks.py
@@ -61,7 +61,9 @@ PAGES = ROWS_ABOVE + MARKS  # MARKS: fading count of pages each mark would have 
 NOISE_PAGES = PAGES + MARKS  # MARKS: how many of them were noise
 PAGE_LAST_S = NOISE_PAGES + MARKS  # MARKS: last row at or above the mark, since FIRST_S
 PAGE_OPEN_S = PAGE_LAST_S + MARKS  # MARKS: last page, since FIRST_S
-FLOATS = PAGE_OPEN_S + MARKS
+SQUARE = PAGE_OPEN_S + MARKS  # LEVELS: mean square ratio, see _weights.py
+WEIGHT = SQUARE + LEVELS  # LEVELS: how much each follower counts, mean 1
+FLOATS = WEIGHT + LEVELS
 
 _DOUBLE_FIELDS = {
     "rows": (ROWS, 1),
@@ -100,6 +102,8 @@ _FLOAT_FIELDS = {
     "noise_pages": (NOISE_PAGES, MARKS),
     "page_last_s": (PAGE_LAST_S, MARKS),
     "page_open_s": (PAGE_OPEN_S, MARKS),
+    "square": (SQUARE, LEVELS),
+    "weight": (WEIGHT, LEVELS),
 }
 
 
@@ -121,6 +125,7 @@ def empty(n: int) -> Memory:
     memory = Memory(np.zeros((n, DOUBLES)), np.zeros((n, FLOATS), np.float32))
     memory.floats[:, BUCKET_PEAK : PEAK_BEFORE + 1] = NEVER
     memory.floats[:, BORDER] = np.nan
+    memory.floats[:, SQUARE:FLOATS] = 1.0
     return memory
 
 

@@ -3,7 +3,7 @@
 Theory, row by row, everything before the row is learnt:
 
 1. residuals from four followers (level.py), each over its usual size at this level (scale.py) = four ratios;
-2. oddness z = 0.85 mean ratio, and persistence: max(z, 0.75 (z + z of the row before));
+2. oddness z = 0.85 weighted mean ratio (_weights.py), and persistence: max(z, 0.75 (z + z of the row before));
 3. surprise and rarity of that oddness from this series' own past (_surprise.py, _pages.py);
 4. rarity is kept for onsets only (_onset.py);
 5. then everything is learnt: nothing is clipped, nothing is excluded, unless the column is frozen.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from detectors._band import band
 from detectors._base import F64, I64, State, Verdicts
-from detectors._calibrate import learn_position, say
+from detectors._calibrate import LOOK_EVERY, learn_position, say
 from detectors._clock import tick
 from detectors._marks import position_of
 from detectors._memory import (
@@ -36,6 +36,7 @@ from detectors._memory import (
     RATIO,
     RECENT,
     ROWS,
+    WEIGHT,
     Memory,
     bytes_per_series,
     empty,
@@ -45,6 +46,7 @@ from detectors._memory import (
 )
 from detectors._rows import check_rows, last_of, last_state
 from detectors._surprise import surprise
+from detectors._weights import learn_squares, weigh
 from detectors.constants import SHIPPED, Constants
 from detectors.level import NAMES, RATES, follow, follow_mean, settle
 from detectors.rarity import rarity_threshold
@@ -66,13 +68,14 @@ class Room(NamedTuple):
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _oddness(d: F64, f: F32, x: float, weights: F64, c: Constants) -> float:
-    """Mean ratio of residual to usual size over all followers."""
+    """Weighted mean ratio of residual to usual size over all followers; `weights` take up what each counts."""
     limit = RATIO_LIMIT * loudness(f, c)
     total = 0.0
     for k in range(LEVELS):
         part = min(weights[k] * abs(x - d[LEVEL + k]), limit)
         f[RATIO + k] = part * LEVELS
-        total += part
+        total += part * f[WEIGHT + k]
+        weights[k] *= f[WEIGHT + k]
     return total
 
 
@@ -92,6 +95,9 @@ def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room, c: 
         band(d, room.weights, room.kinks, f[BORDER], out)
         if learns:
             learn_position(d, f, now_s, position, c)
+            learn_squares(f)
+            if int(d[ROWS]) % LOOK_EVERY == 0:
+                weigh(f)
     if learns:
         learn(d, f, x, place)
         follow_mean(d, f)
@@ -216,6 +222,10 @@ class Bank:
         if d[ROWS] < WARM_ROWS:
             return dict.fromkeys(NAMES, math.nan)
         return {name: surprise(d, f, float(f[RATIO + k]), position_of(f[RATIO + k])) for k, name in enumerate(NAMES)}
+
+    def counts(self, column: int) -> dict[str, float]:
+        """How much each part counts on this column, learnt from how it behaves there: shares that sum to 1."""
+        return {name: float(self._memory.floats[column, WEIGHT + k]) / LEVELS for k, name in enumerate(NAMES)}
 
     def accept(self, columns: NDArray[np.integer]) -> State:
         """Take the recent level of these columns as their normal one. Returns what it replaced, for `take_back`."""

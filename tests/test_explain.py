@@ -36,6 +36,11 @@ def test_an_explanation_answers_what_a_person_asks_first():
     )
 
 
+def test_each_detector_that_spoke_says_how_much_it_counts_on_the_series():
+    text = explanation(ODD, counts=(("step", 0.19), ("burst", 0.21), ("level", 0.274), ("drift", 0.326)))
+    assert "detectors that spoke: level (counts 27 %), step (counts 19 %); " in text
+
+
 def test_what_is_not_known_is_not_said():
     text = explanation(replace(ODD, went="down", detectors=(), rarity=9.0))
     assert text == (

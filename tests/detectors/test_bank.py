@@ -172,3 +172,40 @@ def test_a_snapshot_with_a_foreign_shape_or_without_an_array_is_refused() -> Non
         Bank().restore(state | {"level": np.zeros((2, 1))})
     with pytest.raises(ValueError, match="lacks scale"):
         Bank().restore({k: v for k, v in state.items() if k != "scale"})
+
+
+def test_followers_begin_equal_and_stay_nearly_so_on_plain_noise() -> None:
+    times, values = rows(20_000)
+    bank = Bank(1)
+    assert set(bank.counts(0).values()) == {0.25}
+    bank.update(times, values)
+    counts = bank.counts(0)
+    assert sum(counts.values()) == pytest.approx(1.0)
+    assert all(0.24 < share < 0.26 for share in counts.values())
+
+
+def test_a_follower_counts_less_where_it_is_seldom_but_far_off() -> None:
+    times, values = rows(20_000)
+    lost, wanders = values.copy(), values.copy()
+    lost[::400] += 60.0  # a jump there and back: the last value is off twice each time, so more usually so
+    steps = np.random.default_rng(2).choice([-40.0, 40.0], 20)
+    wanders += np.repeat(np.cumsum(steps), 1_000)[:, None]  # off once for the last value, for long for the average
+    shares = []
+    for series in (lost, wanders):
+        bank = Bank(1)
+        bank.update(times, series)
+        shares.append(bank.counts(0))
+    assert shares[0]["step"] > 1.05 * shares[0]["drift"]
+    assert shares[1]["drift"] > 1.01 * shares[1]["step"]
+
+
+def test_weights_move_with_rows_that_are_learnt_only() -> None:
+    times, values = rows(6_000)
+    bank = Bank(1)
+    bank.update(times[:4_000], values[:4_000])
+    before = bank.counts(0)
+    values[4_000:] += np.where(np.arange(2_000) % 50, 0.0, 80.0)[:, None]
+    bank.update(times[4_000:5_000], values[4_000:5_000], np.array([True]))
+    assert bank.counts(0) == before
+    bank.update(times[5_000:], values[5_000:])
+    assert bank.counts(0) != before
