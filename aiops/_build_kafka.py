@@ -39,6 +39,7 @@ from aiops.runners._clock import EventClock
 from aiops.runners._ranking import RankFunction
 from aiops.runners._saved import Saver
 from aiops.runners.embedded import Embedded
+from aiops.self_watch import SERVICE, is_ours
 from aiops.series import SeriesTable
 from aiops.sources import Source
 from aiops.sources._pushed_samples import WriteLimits
@@ -109,15 +110,16 @@ def check_kafka(settings: Settings) -> None:
 
 def build_setup(parts: Parts) -> Setup:
     """What all partitions have in common."""
-    settings, packs = parts.settings, parts.packs
+    settings, packs, budget = parts.settings, parts.packs, series_budget(parts.settings)
     return Setup(
         tuple(packs.values()),
         edges(packs),
         push_settings(settings.push),
         detection_rules(settings),
-        max_series=series_budget(settings).most,
+        max_series=budget.most,
         history_s=RECENT_S,
         partitions=settings.kafka.partitions,
+        limited_by=f"{budget.limited_by} of a partition",
     )
 
 
@@ -196,13 +198,19 @@ def build_receivers(parts: Parts) -> dict[str, Notifier]:
         store,
         parts.wall_ms,
         page=parts.settings.listen.public_url,
-        ill=parts.health.reasons,
+        ill=partial(_ill, parts),
         live=lambda: [*store.incidents(status="open"), *store.incidents(status="flapping")],
         template_failed=parts.telemetry.template_failed,
         well=parts.health.told,
         incidents=store,
     )
     return build_notifiers(parts.settings, parts.base, around)
+
+
+def _ill(parts: Parts) -> list[str]:
+    """Why this worker is not well, and what the cluster is blind to, as triage has told."""
+    ours = [one for one in parts.store.incidents(status="open", service=SERVICE) if is_ours(one)]
+    return [*parts.health.reasons(), *(one.title for one in ours if one.severity == "critical")]
 
 
 def keeping(notifiers: Mapping[str, Notifier]) -> frozenset[str]:

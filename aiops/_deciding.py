@@ -14,20 +14,24 @@ from aiops._build_kafka import Parts, build_triage
 from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.records import Bury, Record
-from aiops.kafka.triage import FoundSource, RemotePasts
+from aiops.kafka.status import Cluster
+from aiops.kafka.triage import NAME, FoundSource, RemotePasts
 from aiops.model import Event
 from aiops.notifiers.silences import Silences
 from aiops.policy import Policy
 from aiops.runners._tending import tend, upkeep_told
 from aiops.runners.embedded import Embedded
+from aiops.self_watch import SERVICE, part_of
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import Leases
+from aiops.telemetry import Health
 from aiops.verdicts import KEPT
 from aiops.wire import decode
 
 log = logging.getLogger(__name__)
 
 POLICY_S = 5.0  # chosen: verdicts that other workers have taken down count within that
+REPORTED = frozenset({"clock", "detection", "dead letters", "store", NAME})  # the runner says these by itself
 WAKE_S = 1.0  # chosen: events that another worker has put into the inbox are seen within that
 
 
@@ -38,6 +42,10 @@ class Deciding:
     ----------
     holder : name of this worker
     publisher : makes what announces notifications
+
+    Attributes
+    ----------
+    health : how the cluster is, for as long as this worker decides
     """
 
     def __init__(
@@ -45,12 +53,15 @@ class Deciding:
     ) -> None:
         self._parts, self._pasts, self._publisher, self._bury = parts, pasts, publisher, bury
         self._leases = Leases(parts.store, holder, for_ms=60_000)
+        self.health = Health(parts.wall)
+        self._cluster = self._new_cluster()
         self._source: FoundSource | None = None
         self._runner: Embedded | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._tending: list[asyncio.Task[None]] = []
         self._silences: dict[str, Silences] = {}
+        self._ill = set[str]()
 
     async def assigned(self, numbers: Collection[int]) -> None:
         """The anomalies are ours: take up what the store has, and make sure that nobody else saves any more."""
@@ -60,10 +71,12 @@ class Deciding:
         # A store of its own: the lease must not keep the other roles of this worker from writing.
         store = SqlStore(self._parts.store.database)
         store.lease = lease
-        self._source = FoundSource(self._bury)
+        self._cluster = self._new_cluster()
+        self._source = FoundSource(self._bury, self._cluster)
         self._silences = build_silences(self._parts.settings, self._parts.base, self._parts.wall_ms)
-        parts = replace(self._parts, store=store)
+        parts = replace(self._parts, store=store, health=self.health)
         self._runner = build_triage(parts, self._source, self._pasts, self._publisher(), self._silences)
+        self._take_up_faults(store)
         self._stop = asyncio.Event()
         self._tending = [asyncio.create_task(self._tend(name, one)) for name, one in self._silences.items()]
         self._task = asyncio.create_task(self._runner.run(self._stop), name="triage")
@@ -87,6 +100,8 @@ class Deciding:
         if self._source is not None:
             self._source.forget()
         self._source = self._runner = None
+        self.health.forget_all()
+        self._ill.clear()
         log.info("triage given up")
 
     async def take(self, record: Record) -> None:
@@ -116,10 +131,35 @@ class Deciding:
                     await stop.wait()
             if self._runner is not None:
                 self._runner.wake()
+                self._look(self._runner)
                 if self._parts.wall() - looked_s >= POLICY_S:
                     looked_s = self._parts.wall()
                     await self._learn(self._runner)
         await self.revoked((0,))
+
+    def _new_cluster(self) -> Cluster:
+        one = self._parts.settings.kafka
+        return Cluster(one.partitions, one.session_timeout_s, self._parts.wall_ms())
+
+    def _take_up_faults(self, store: SqlStore) -> None:
+        """What the last worker has told people of goes on until it is known to be over."""
+        for one in store.incidents(status="open", service=SERVICE):
+            if (part := part_of(one)) and part not in REPORTED:
+                self.health.bad(part, one.alerts[0].description.removeprefix(f"{part}: "), since_ms=one.started_ms)
+                self._ill.add(part)
+
+    def _look(self, runner: Embedded) -> None:
+        """What the cluster is blind to becomes part of the health that people are told of."""
+        live = [one for one in runner.pipeline.triage.incidents() if one.status != "resolved"]
+        faults = self._cluster.faults(self._parts.wall_ms(), {name for one in live for name in one.services})
+        if self._cluster.is_judged(self._parts.wall_ms()):
+            for part in self._ill - set(faults):
+                self.health.good(part)
+            self._ill.clear()
+        for part, fault in faults.items():
+            note = self.health.warn if fault.is_warning else self.health.bad
+            note(part, fault.reason, since_ms=fault.since_ms)
+        self._ill |= set(faults)
 
     async def _learn(self, runner: Embedded) -> None:
         try:
@@ -130,10 +170,10 @@ class Deciding:
             runner.pipeline.policy = Policy(tuple(verdicts))
 
     async def _tend(self, name: str, silences: Silences) -> None:
-        done = upkeep_told(self._parts.telemetry, self._parts.health)
+        done = upkeep_told(self._parts.telemetry, self.health)
         await tend(name, silences, self._stop, clock=self._parts.wall_ms, done=done)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._task is task and not task.cancelled() and (fault := task.exception()) is not None:
             log.error("triage failed reason=%s", fault, exc_info=fault)
-            self._parts.health.bad("triage", str(fault))
+            self.health.bad("triage", str(fault))

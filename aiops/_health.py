@@ -65,6 +65,10 @@ class Health:
         """A part that is gone says nothing any more."""
         self._conditions.pop(part, None)
 
+    def forget_all(self) -> None:
+        """Nothing is known of any part any more."""
+        self._conditions.clear()
+
     def condition(self, part: str) -> Condition | None:
         """How a part is; None if it was never heard of."""
         return self._conditions.get(part)

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from aiops._build_kafka import Parts, build_delivery, build_gateway, build_pulls, build_receivers, build_setup, security
 from aiops._deciding import Deciding
 from aiops._keeping import Keeping
+from aiops._telling import Outlook, Pieces
+from aiops.backend import score_rows
 from aiops.errors import InputError, Overloaded
 from aiops.kafka.backend import KafkaBackend
 from aiops.kafka.deliver import DeliverWorker, Publisher
 from aiops.kafka.detect import DetectWorker, Outlets
+from aiops.kafka.detect_report import DetectReport
 from aiops.kafka.frames import Answer, unpack
 from aiops.kafka.gateway import TICK_S, Gateway
 from aiops.kafka.inputs import InputReader, Taker
@@ -28,6 +31,7 @@ from aiops.kafka.topics import Topics
 from aiops.kafka.triage import RemotePasts
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores.workers import PartitionSnapshots
+from aiops.telemetry import Health
 
 if TYPE_CHECKING:
     from aiops.runners.kafka import Connection, Role
@@ -68,12 +72,16 @@ class Begun:
     groups : consumers, to be started
     tasks : what runs beside them
     ending : what is done at the end, before the consumers leave
+    pieces : what it has to say of itself
+    health : how the whole cluster is, as far as this role knows
     """
 
     groups: Sequence[Role] = ()
     tasks: Sequence[Part] = ()
     ending: Sequence[Part] = ()
     gateway: Gateway | None = None
+    pieces: Pieces = field(default_factory=Pieces)
+    health: Health | None = None
 
 
 def begin_gateway(shared: Shared, stop: asyncio.Event) -> Begun:
@@ -125,7 +133,9 @@ def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 
     name = f"{topics.prefix}detect"
     role = Role(name, shared.connection(), Reading(topics.samples, worker.take, revoked=revoked))
     parts.telemetry.registry.register(DetectMetrics(worker, lambda: role.rebalances))
-    return Begun([role], (), [worker.close])
+    parts.telemetry.add_scores(lambda: score_rows(shard for one in worker.partitions.values() for shard in one.shards))
+    report = DetectReport(worker, parts.telemetry)
+    return Begun([role], (), [worker.close], pieces=Pieces(detects=worker.statuses, report=report.report))
 
 
 def begin_triage(shared: Shared, stop: asyncio.Event) -> Begun:
@@ -169,7 +179,7 @@ def begin_triage(shared: Shared, stop: asyncio.Event) -> Begun:
     async def run() -> None:
         await deciding.run(stop)
 
-    return Begun([hears, decides], [run])
+    return Begun([hears, decides], [run], health=deciding.health)
 
 
 def begin_deliver(shared: Shared, stop: asyncio.Event) -> Begun:
@@ -203,7 +213,9 @@ def begin_deliver(shared: Shared, stop: asyncio.Event) -> Begun:
     role = Role(
         f"{topics.prefix}deliver", shared.connection(), Reading(topics.notifications, announced, assigned, revoked)
     )
-    return Begun([role], [partial(worker.run, stop), partial(keeping.run, stop)], [worker.close])
+    outlook = Outlook(parts, tuple(notifiers), lambda: {**delivery.failing, **keeping.failing})
+    pieces = Pieces(delivers=lambda: tuple(sorted(owned)), report=outlook.look)
+    return Begun([role], [partial(worker.run, stop), partial(keeping.run, stop)], [worker.close], pieces=pieces)
 
 
 def _inputs(shared: Shared, gateway: Gateway) -> tuple[list[InputReader], list[Role]]:
@@ -225,7 +237,7 @@ def _inputs(shared: Shared, gateway: Gateway) -> tuple[list[InputReader], list[R
     return list(readers.values()), [Role(f"{topics.prefix}gateway", shared.connection(), *readings)]
 
 
-def gateway_backend(shared: Shared, gateway: Gateway | None) -> KafkaBackend:
+def gateway_backend(shared: Shared, gateway: Gateway | None, cluster: Health | None = None) -> KafkaBackend:
     """The HTTP side's view of a worker."""
     settings = shared.parts.settings
     return KafkaBackend(
@@ -238,4 +250,5 @@ def gateway_backend(shared: Shared, gateway: Gateway | None) -> KafkaBackend:
         WriteLimits(body_bytes=settings.push.max_body_bytes),
         shared.parts.book,
         gateway,
+        cluster,
     )

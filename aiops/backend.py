@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from aiops._accepted import Accepted
@@ -11,7 +11,7 @@ from aiops._scores import ScoreRow
 from aiops.answers import StoreAnswers
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event
-from aiops.pipeline import Pipeline
+from aiops.pipeline import Pipeline, Shard
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written
 from aiops.sources.otlp import OtlpReader
@@ -88,9 +88,9 @@ class ServiceBackend(StoreAnswers):
         return self.pipeline.triage.graph
 
 
-def score_rows(pipeline: Pipeline) -> Iterator[ScoreRow]:
+def score_rows(shards: Iterable[Shard]) -> Iterator[ScoreRow]:
     """The latest verdict on every watched series, 1.0 = the border at which an anomaly begins."""
-    for shard in pipeline.shards:
+    for shard in shards:
         # Detection goes on in another thread: rows of two lengths may meet here, and only columns of both are shown.
         scores, view = shard.detection.border_scores().tolist(), shard.detection.view
         if view is not None:

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -20,7 +21,17 @@ from aiops._build_kafka import Parts, check_kafka, security, topic_settings
 from aiops._build_slack import signed_apps
 from aiops._build_web import web_settings
 from aiops._kernels import compile_kernels
-from aiops._worker_roles import Begun, Shared, begin_deliver, begin_detect, begin_gateway, begin_triage, gateway_backend
+from aiops._telling import Telling
+from aiops._worker_roles import (
+    Begun,
+    Part,
+    Shared,
+    begin_deliver,
+    begin_detect,
+    begin_gateway,
+    begin_triage,
+    gateway_backend,
+)
 from aiops.config import Settings
 from aiops.errors import AiopsError
 from aiops.kafka.producer import Producer
@@ -103,7 +114,9 @@ class Worker:
         self, begun: list[Begun], stop: asyncio.Event, listening: Callable[[str, int], None] | None
     ) -> None:
         listen, parts = self._settings.listen, self._shared.parts
-        backend = gateway_backend(self._shared, next((one.gateway for one in begun if one.gateway), None))
+        gateway = next((one.gateway for one in begun if one.gateway), None)
+        backend = gateway_backend(self._shared, gateway, next((one.health for one in begun if one.health), None))
+        telling = self._telling(begun)
         parts.telemetry.add_verdicts(parts.verdicts)
         web = build_app(
             backend,
@@ -117,13 +130,22 @@ class Worker:
         async def serve_web() -> None:
             await serve(web, listen.host, listen.port, stop=stop, listening=listening)
 
-        tasks = [asyncio.create_task(part()) for part in (serve_web, *(task for one in begun for task in one.tasks))]
+        works: list[Part] = [serve_web, partial(telling.run, stop), *(task for one in begun for task in one.tasks)]
+        tasks = [asyncio.create_task(work()) for work in works]
         try:
             await until(stop, tasks)
         finally:
             stop.set()
             await asyncio.wait(tasks, timeout=GRACE_S)
             await cancelled(tasks, again_s=1.0)
+
+    def _telling(self, begun: list[Begun]) -> Telling:
+        shared = self._shared
+
+        async def put(key: bytes, data: bytes) -> None:
+            await shared.producer.put(shared.topics.anomalies, data, key=key)
+
+        return Telling(shared.holder, self.roles, shared.parts, [one.pieces for one in begun], put)
 
     def _slack_apps(self) -> list[SlackApp]:
         """Where Slack may call: those that take webhooks, and those that have its secrets anyway."""

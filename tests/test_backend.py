@@ -191,13 +191,13 @@ def taken(pipeline, feed, rows):
 
 
 def test_there_are_no_scores_before_the_first_row(backend):
-    assert list(score_rows(backend.pipeline)) == []
+    assert list(score_rows(backend.pipeline.shards)) == []
 
 
 def test_every_watched_series_has_a_score_and_its_band_and_a_fault_is_over_the_border(backend, feed):
     feed.values[726, 1] = 1.5
     taken(backend.pipeline, feed, 720 + 7)
-    rows = {row.series: row for row in score_rows(backend.pipeline)}
+    rows = {row.series: row for row in score_rows(backend.pipeline.shards)}
     assert set(rows) == {key for key, _ in SERIES}
     cart, db = (rows[key] for key, _ in SERIES)
     assert cart.score < 1 < db.score
@@ -207,7 +207,7 @@ def test_every_watched_series_has_a_score_and_its_band_and_a_fault_is_over_the_b
 
 
 def test_scores_are_on_the_page_of_metrics(backend, feed):
-    backend.telemetry.add_scores(lambda: score_rows(backend.pipeline))
+    backend.telemetry.add_scores(lambda: score_rows(backend.pipeline.shards))
     assert b"anomaly_score{" not in backend.metrics()
     taken(backend.pipeline, feed, 727)
     page = backend.metrics().decode()
@@ -235,7 +235,7 @@ def test_series_that_appear_while_scores_are_read_do_not_break_the_page(feed, le
     for one in SERIES:
         feed.table.add(*one)
     shard = SimpleNamespace(detection=Growing(*lengths), source=feed)
-    rows = list(score_rows(SimpleNamespace(shards=[shard])))
+    rows = list(score_rows([shard]))
     assert [row.series for row in rows] == [SERIES[0][0]]
 
 

@@ -34,6 +34,7 @@ class KafkaBackend(StoreAnswers):
     ----------
     books : gives all verdicts as they are now
     gateway : where pushed samples go; None = this worker is no gateway
+    cluster : how all workers together are; None = this worker does not decide
     """
 
     store: SqlStore
@@ -45,6 +46,7 @@ class KafkaBackend(StoreAnswers):
     limits: WriteLimits
     books: Callable[[], VerdictBook]
     gateway: Gateway | None = None
+    cluster: Health | None = None
     _otlp: OtlpReader = field(init=False)
     _decoded: list[Samples] = field(init=False, default_factory=list)
 
@@ -55,6 +57,14 @@ class KafkaBackend(StoreAnswers):
     def book(self) -> VerdictBook:
         """All verdicts as the store has them now: other workers write some of them."""
         return self.books()
+
+    def ready(self) -> list[str]:
+        """What keeps this worker, or the cluster as it sees it, from being ready."""
+        return [*self.health.reasons(), *(self.cluster.reasons() if self.cluster else ())]
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at."""
+        return [*self.health.warnings(), *(self.cluster.warnings() if self.cluster else ())]
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request; Kafka has it when this returns."""

@@ -14,6 +14,7 @@ from aiops.errors import InputError, StoreError
 from aiops.kafka.frames import Answer, Edges, Found, pack, unpack
 from aiops.kafka.partition import Partition, Setup
 from aiops.kafka.records import Bury, Record
+from aiops.kafka.status import PartitionStatus
 from aiops.stores.workers import accepted_name
 from aiops.wire import encode
 
@@ -87,6 +88,11 @@ class DetectWorker:
     def partitions(self) -> dict[int, Partition]:
         """Those that have been read from."""
         return {number: one.partition for number, one in self._owned.items() if one.partition is not None}
+
+    def statuses(self) -> tuple[PartitionStatus, ...]:
+        """How each partition is."""
+        lag_s = self.lag_s()
+        return tuple(one.status(lag_s.get(number, 0.0)) for number, one in self.partitions.items())
 
     def lag_s(self) -> dict[int, float]:
         """Age of the last message of each partition."""

@@ -24,11 +24,12 @@ import numpy as np
 
 from aiops.errors import InputError, StoreError
 from aiops.kafka.columns import most_bytes, pack_columns, unpack_columns
+from aiops.kafka.status import Status
 from aiops.model import F64, I32, I64, Anomaly, Block, Event, SeriesKey, Signal
 from aiops.wire import decode, decode_block, encode, encode_block, pack_arrays, unpack_arrays
 
 VERSION = 1
-FRAME, ROWS, TICK, CHANGE, QUESTION, UNDO, FOUND, EDGES, ANSWER = range(1, 10)
+FRAME, ROWS, TICK, CHANGE, QUESTION, UNDO, FOUND, EDGES, ANSWER, STATUS = range(1, 11)
 MAX_NAMES = 1_000_000
 MAX_SAMPLES = 1_000_000
 MAX_NAME_BYTES = 64 << 20
@@ -143,10 +144,18 @@ class Answer:
     values: F64
 
 
-Message = Frame | Rows | Question | Found | Edges | Answer | Event | str | None
+Message = Frame | Rows | Question | Found | Edges | Answer | Status | Event | str | None
 """`str` is an undo of the accepted level of that id, None a tick."""
 
-_NOUNS: dict[int, type] = {ROWS: Rows, CHANGE: Event, QUESTION: Question, UNDO: str, FOUND: Found, EDGES: Edges}
+_NOUNS: dict[int, type] = {
+    ROWS: Rows,
+    CHANGE: Event,
+    QUESTION: Question,
+    UNDO: str,
+    FOUND: Found,
+    EDGES: Edges,
+    STATUS: Status,
+}
 _KINDS = {kind: number for number, kind in _NOUNS.items()}
 
 

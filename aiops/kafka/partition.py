@@ -23,12 +23,15 @@ from aiops._detection_rules import DetectionRules
 from aiops.cases import MAX_COLUMNS
 from aiops.graphs.labels import LabelGraph
 from aiops.kafka.frames import Answer, Edges, Found, Frame, Message, Question, Rows, block_of
+from aiops.kafka.rosters import Rosters
+from aiops.kafka.status import PartitionStatus, SourceStatus
 from aiops.kafka.streams import Streams
 from aiops.kafka.topics import partition_of
 from aiops.kafka.virtual_time import VirtualTime
 from aiops.model import I32, Block, Event
 from aiops.packs import EdgeRule, Pack
 from aiops.pipeline import Shard, pieces
+from aiops.runners._seen import ServicesSeen
 from aiops.runners._shard_bytes import part, restore_shard, shard_arrays
 from aiops.series import SeriesTable
 from aiops.sources import Batch
@@ -53,13 +56,22 @@ class Setup:
     history_s: float
     """Rows so much older than the first message of a partition teach and raise nothing."""
     partitions: int
+    limited_by: str = "limits.max_series"
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What a source has given: by service, and when values came last, unix ms."""
+
+    services: ServicesSeen
+    at_ms: int = 0
 
 
 class PulledRows:
     """A `Source` whose rows are pulled elsewhere and come as messages."""
 
-    def __init__(self, name: str, step_s: float, max_series: int) -> None:
-        self.name, self.step_s, self.table = name, step_s, SeriesTable(max_series)
+    def __init__(self, name: str, step_s: float, table: SeriesTable) -> None:
+        self.name, self.step_s, self.table = name, step_s, table
 
     async def read(self, after: int | None) -> AsyncIterator[Batch]:  # noqa: ARG002 - the contract's argument
         """Nothing."""
@@ -86,7 +98,7 @@ class Partition:
         self._time = VirtualTime()
         push = PushSource(
             setup.packs,
-            SeriesTable(setup.max_series),
+            SeriesTable(setup.max_series, setup.limited_by),
             setup.push,
             history_before_ms=began_ms - round(setup.history_s * 1000),
             clock=self._time.now_s,
@@ -96,10 +108,11 @@ class Partition:
         )
         self._push, self._streams = push, Streams(push.resolve)
         self._shards = {push.name: Shard(push, setup.rules)}
-        self._rosters: dict[int, list[int]] = {}
+        self._rosters = Rosters()
+        self._heard: dict[str, _Heard] = {}
         self._graph = LabelGraph("push", setup.edges, push.edges)
         self._said: list[Found] = []
-        self._said_ms = self._edges_ms = 0
+        self._said_ms = self._edges_ms = self._now_ms = 0
         self._newest: deque[tuple[int, int]] = deque()
         self._closed_ms: int | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -107,12 +120,21 @@ class Partition:
     @property
     def lost(self) -> int:
         """Samples whose series was never named."""
-        return self._streams.unknown
+        return self._streams.unknown + self._rosters.unnamed
 
     @property
     def series(self) -> int:
         """Watched series."""
         return sum(len(shard.source.table) for shard in self._shards.values())
+
+    @property
+    def shards(self) -> list[Shard]:
+        """Its sources with their detectors."""
+        return list(self._shards.values())
+
+    def status(self, behind_s: float) -> PartitionStatus:
+        """How it is; any thread may ask."""
+        return PartitionStatus(self.number, behind_s, tuple(self._source(shard) for shard in self.shards))
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -133,7 +155,7 @@ class Partition:
         """
         if self._reader is None:
             self._reader = asyncio.create_task(self._read(), name=f"partition {self.number}")
-        newest_ms = 0
+        self._now_ms, newest_ms = time_ms, 0
         answers: list[Found | Edges | Answer] = []
         match message:
             case Frame():
@@ -168,10 +190,12 @@ class Partition:
         }
         sources = [(name, shard.source.step_s, shard.told_ms) for name, shard in self._shards.items()]
         arrays["sources"] = np.frombuffer(encode(sources), np.uint8)
-        arrays["rosters"] = np.frombuffer(encode(list(self._rosters.items())), np.uint8)
         arrays |= {f"streams.{k}": v for k, v in self._streams.snapshot().items()}
+        tables = {name: shard.source.table for name, shard in self._shards.items()}
+        stays = {name: ~shard.detection.stopped() for name, shard in self._shards.items()}
+        arrays["rosters"] = np.frombuffer(self._rosters.snapshot(stays, tables), np.uint8)
         for i, shard in enumerate(self._shards.values()):
-            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard).items()}
+            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard, evict=True).items()}
             # After the arrays, which then hold what was told until now.
             arrays[f"{i}.active"] = np.frombuffer(encode(shard.detection.active()), np.uint8)
         return pack_arrays(arrays)
@@ -201,7 +225,7 @@ class Partition:
             restore_shard(shard, part(arrays, f"{i}."))
             shard.detection.resume(decode(arrays[f"{i}.active"].tobytes(), Active))
             shard.told_ms = told_ms
-        one._rosters = dict(decode(arrays["rosters"].tobytes(), list[tuple[int, list[int]]]))
+        one._rosters = Rosters.restored(arrays["rosters"].tobytes())
         one._streams.restore(part(arrays, "streams."))
         return one
 
@@ -228,10 +252,30 @@ class Partition:
 
     async def _score(self, shard: Shard, batch: Batch) -> None:
         found = await asyncio.to_thread(shard.feed, batch)
+        self._note(shard, batch)
         if found or not self._said or batch.history != self._said[-1].history:
             self._said.append(Found(self.number, batch.position, batch.history, tuple(found)))
         else:
             self._said[-1] = replace(self._said[-1], position=max(self._said[-1].position, batch.position))
+
+    def _note(self, shard: Shard, batch: Batch) -> None:
+        heard = self._heard.setdefault(shard.name, _Heard(ServicesSeen(shard.source.table, shard.source.step_s)))
+        for block in batch.blocks:
+            if len(block.times) and heard.services.note(block):
+                heard.at_ms = self._now_ms
+
+    def _source(self, shard: Shard) -> SourceStatus:
+        heard, table = self._heard.get(shard.name), shard.source.table
+        return SourceStatus(
+            shard.name,
+            shard.source.step_s,
+            heard.at_ms if heard else 0,
+            len(table),
+            table.refused,
+            table.limited_by,
+            shard.detection.blind,
+            tuple(heard.services.lost().items()) if heard else (),
+        )
 
     def _frame(self, frame: Frame) -> int:
         self._streams.learn(frame.stream, frame.first, frame.names)
@@ -242,19 +286,16 @@ class Partition:
 
     async def _rows(self, rows: Rows) -> None:
         block, shard = block_of(rows), self._shard(rows.source, rows.step_s)
-        roster = self._rosters.setdefault(rows.stream, [])
-        roster += [-1] * (rows.first + len(rows.names) - len(roster))
-        for number, (key, signal) in enumerate(rows.names, rows.first):
-            roster[number] = shard.source.table.add(key, signal)
-        known = np.array([roster[i] if i < len(roster) else -1 for i in block.ids.tolist()], np.int32)
-        self._streams.unknown += int(np.count_nonzero(known < 0)) * len(block.times)
+        known = self._rosters.columns(rows, block, shard.source.table)
         here = Block(block.times, known[known >= 0], block.values[:, known >= 0])
         for piece in pieces(Batch(rows.position, (here,), history=rows.history)):
             await self._score(shard, piece)
 
     def _shard(self, name: str, step_s: float) -> Shard:
         if name not in self._shards:
-            self._shards[name] = Shard(PulledRows(name, step_s, self._setup.max_series), self._setup.rules)
+            self._shards[name] = Shard(
+                PulledRows(name, step_s, SeriesTable(self._setup.max_series, self._setup.limited_by)), self._setup.rules
+            )
         return self._shards[name]
 
     def _told(self, time_ms: int) -> list[Found]:

@@ -16,6 +16,7 @@ from aiops.errors import InputError
 from aiops.history import History
 from aiops.kafka.frames import Answer, Edges, Found, Question, pack, unpack
 from aiops.kafka.records import Bury, Record
+from aiops.kafka.status import Cluster, Status
 from aiops.model import Block, Incident
 from aiops.series import SeriesTable
 from aiops.sources import Batch
@@ -32,6 +33,7 @@ class FoundSource:
     Parameters
     ----------
     dead : told of messages that cannot be read
+    cluster : told how workers say they are
 
     Attributes
     ----------
@@ -40,11 +42,11 @@ class FoundSource:
 
     name, step_s = NAME, 30.0
 
-    def __init__(self, dead: Bury, room: int = 64) -> None:
+    def __init__(self, dead: Bury, cluster: Cluster, room: int = 64) -> None:
         self.table = SeriesTable(0)
         self.marks: dict[str, int] = {}
         self.edges: dict[tuple[str, str], int] = {}
-        self._dead = dead
+        self._dead, self._cluster = dead, cluster
         self._queue: asyncio.Queue[Batch] = asyncio.Queue(room)
         self._held: deque[tuple[str, int, Callable[[], object]]] = deque()
 
@@ -59,17 +61,20 @@ class FoundSource:
         marks = {mark: record.offset}
         if isinstance(said, Found):
             await self._queue.put(Batch(said.position, (), history=said.history, found=said.anomalies, marks=marks))
+        elif isinstance(said, Status):
+            self._cluster.heard(said, record.time_ms)
+            await self._queue.put(Batch(0, marks=marks))
         else:
             self.edges |= {(caller, callee): seen_ms for caller, callee, seen_ms in said.edges}
             await self._queue.put(Batch(0, marks=marks))
 
-    async def _unpacked(self, record: Record) -> Found | Edges:
+    async def _unpacked(self, record: Record) -> Found | Edges | Status:
         try:
             said = unpack(record.data)
         except InputError as error:
             await self._dead(record, str(error))
         else:
-            if isinstance(said, Found | Edges):
+            if isinstance(said, Found | Edges | Status):
                 return said
             await self._dead(record, f"message: {type(said).__name__} does not belong here")
         return Edges(record.partition, ())
