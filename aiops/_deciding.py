@@ -15,6 +15,7 @@ from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.status import Cluster
+from aiops.kafka.topics import ONLY_PARTITION
 from aiops.kafka.triage import NAME, FoundSource, RemotePasts
 from aiops.model import Event
 from aiops.notifiers.silences import Silences
@@ -59,33 +60,63 @@ class Deciding:
         self._runner: Embedded | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_ours = False
+        self._turn = asyncio.Lock()
         self._tending: list[asyncio.Task[None]] = []
         self._silences: dict[str, Silences] = {}
         self._ill = set[str]()
 
+    @property
+    def is_deciding(self) -> bool:
+        """Whether triage runs here."""
+        return self._task is not None and not self._task.done()
+
     async def assigned(self, numbers: Collection[int]) -> None:
-        """The anomalies are ours: take up what the store has, and make sure that nobody else saves any more."""
-        if not numbers or self._task is not None:
-            return
-        lease = await asyncio.to_thread(self._leases.seize, "triage", self._parts.wall_ms())
+        """The anomalies are ours: take up what the store has, and make sure that nobody else saves any more.
+
+        Without the store this is tried again every second; messages wait meanwhile. All anomalies are in the one
+        partition `ONLY_PARTITION`; whoever is given others, because the topic has got more, has nothing to decide.
+        """
+        async with self._turn:
+            self._is_ours = ONLY_PARTITION in numbers
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Begin if nothing has begun, or if it has failed."""
+        if self._is_ours and not self.is_deciding:
+            await self._end()
+            await self._begin()
+
+    async def _begin(self) -> None:
         # A store of its own: the lease must not keep the other roles of this worker from writing.
         store = SqlStore(self._parts.store.database)
-        store.lease = lease
+        try:
+            store.lease = await asyncio.to_thread(self._leases.seize, "triage", self._parts.wall_ms())
+            self._take_up_faults(store)
+        except StoreError as error:
+            log.warning("triage not taken yet reason=%s", error)
+            return
         self._cluster = self._new_cluster()
         self._source = FoundSource(self._bury, self._cluster)
         self._silences = build_silences(self._parts.settings, self._parts.base, self._parts.wall_ms)
         parts = replace(self._parts, store=store, health=self.health)
         self._runner = build_triage(parts, self._source, self._pasts, self._publisher(), self._silences)
-        self._take_up_faults(store)
         self._stop = asyncio.Event()
         self._tending = [asyncio.create_task(self._tend(name, one)) for name, one in self._silences.items()]
         self._task = asyncio.create_task(self._runner.run(self._stop), name="triage")
         self._task.add_done_callback(self._ended)
-        log.info("triage taken epoch=%d", lease.epoch)
+        self._parts.health.good("triage")
+        log.info("triage taken epoch=%d", store.lease.epoch)
 
     async def revoked(self, numbers: Collection[int]) -> None:
         """They are another worker's: save what was decided and forget the rest."""
-        if not numbers or self._task is None:
+        async with self._turn:
+            self._is_ours = self._is_ours and ONLY_PARTITION not in numbers
+            if not self._is_ours:
+                await self._end()
+
+    async def _end(self) -> None:
+        if self._task is None:
             return
         task, self._task = self._task, None
         self._stop.set()
@@ -122,20 +153,22 @@ class Deciding:
                 self._runner.wake()
         record.done()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look into the inbox now and then; in the end, save."""
+    async def run(self, stop: asyncio.Event, look_s: float = WAKE_S) -> None:
+        """Look into the inbox every `look_s`, and whether triage still runs; in the end, save."""
         looked_s = -POLICY_S
         while not stop.is_set():
             with suppress(TimeoutError):
-                async with asyncio.timeout(WAKE_S):
+                async with asyncio.timeout(look_s):
                     await stop.wait()
+            async with self._turn:
+                await self._go_on()
             if self._runner is not None:
                 self._runner.wake()
                 self._look(self._runner)
                 if self._parts.wall() - looked_s >= POLICY_S:
                     looked_s = self._parts.wall()
                     await self._learn(self._runner)
-        await self.revoked((0,))
+        await self.revoked((ONLY_PARTITION,))
 
     def _new_cluster(self) -> Cluster:
         one = self._parts.settings.kafka

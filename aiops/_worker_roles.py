@@ -27,7 +27,7 @@ from aiops.kafka.inputs import InputReader, Taker
 from aiops.kafka.metrics import DeliverMetrics, DetectMetrics, GatewayMetrics
 from aiops.kafka.producer import Producer
 from aiops.kafka.records import Bury, Record
-from aiops.kafka.topics import Topics
+from aiops.kafka.topics import ONLY_PARTITION, Topics
 from aiops.kafka.triage import RemotePasts
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores.workers import PartitionSnapshots
@@ -114,7 +114,8 @@ def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 
     parts, topics, producer = shared.parts, shared.topics, shared.producer
 
     async def found(key: bytes, data: bytes) -> None:
-        await producer.put(topics.anomalies, data, key=key)
+        # Whoever decides reads one partition, also when somebody adds others to the topic.
+        await producer.put(topics.anomalies, data, key=key, partition=ONLY_PARTITION)
 
     async def answers(key: bytes, data: bytes) -> None:
         await producer.put(topics.answers, data, key=key)

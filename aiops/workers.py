@@ -36,7 +36,7 @@ from aiops.config import Settings
 from aiops.errors import AiopsError
 from aiops.kafka.producer import Producer
 from aiops.kafka.records import DeadLetters
-from aiops.kafka.topics import Topics, make_topics
+from aiops.kafka.topics import ONLY_PARTITION, Topics, make_topics
 from aiops.runners._tasks import cancelled, until
 from aiops.stores.place import open_store
 from aiops.stores.workers import shared_key
@@ -131,6 +131,7 @@ class Worker:
             await serve(web, listen.host, listen.port, stop=stop, listening=listening)
 
         works: list[Part] = [serve_web, partial(telling.run, stop), *(task for one in begun for task in one.tasks)]
+        works += [partial(group.watched, stop) for one in begun for group in one.groups]
         tasks = [asyncio.create_task(work()) for work in works]
         try:
             await until(stop, tasks)
@@ -143,7 +144,7 @@ class Worker:
         shared = self._shared
 
         async def put(key: bytes, data: bytes) -> None:
-            await shared.producer.put(shared.topics.anomalies, data, key=key)
+            await shared.producer.put(shared.topics.anomalies, data, key=key, partition=ONLY_PARTITION)
 
         return Telling(shared.holder, self.roles, shared.parts, [one.pieces for one in begun], put)
 

@@ -54,7 +54,15 @@ class Outlets:
 
 @dataclass(slots=True)
 class _Owned:
+    """What is kept of a partition while it is ours.
+
+    `taken` is the offset of the last message whose effect is in `partition`, None in the middle of taking one in;
+    `unsaid` is what there is to say of it that Kafka does not have yet.
+    """
+
     partition: Partition | None = None
+    taken: int | None = -1
+    unsaid: deque[Found | Edges | Answer] = field(default_factory=deque)
     saved_s: float = 0.0
     time_ms: int = 0
     accepted: list[Accepted] = field(default_factory=list)
@@ -109,21 +117,19 @@ class DetectWorker:
         Raises
         ------
         StoreError : the snapshot to begin with cannot be read now; the message is to come again
+        Overloaded : Kafka does not take what there is to say of it; the message is to come again
         """
         if self._closed:
             await asyncio.Event().wait()  # for ever: what comes now is another worker's
         owned = self._owned.setdefault(record.partition, _Owned())
         async with owned.busy:
-            self.counts["messages"] += 1
+            if self._owned.get(record.partition) is not owned:
+                return  # it was let go meanwhile: the message comes again to whoever has the partition now
             owned.time_ms = max(owned.time_ms, record.time_ms)
             partition = await self._partition(owned, record)
-            try:
-                said = await partition.take(record.offset, record.time_ms, unpack(record.data))
-            except InputError as error:
-                self.counts["dead"] += 1
-                await self._outlets.dead(record, str(error))
-            else:
-                await self._say(said)
+            if owned.taken != record.offset:
+                await self._taken_in(owned, partition, record)
+            await self._say(owned)
             owned.held.append((record.offset, record.done))
             await self._show_accepted(owned, partition, record.offset + 1)
             if self._clock() - owned.saved_s >= self._snapshot_s:
@@ -135,7 +141,8 @@ class DetectWorker:
             if (owned := self._owned.pop(number, None)) is None or owned.partition is None:
                 continue
             async with owned.busy:
-                if owned.held:
+                # What Kafka has not been told would be lost with a snapshot that knows it: it is found again instead.
+                if owned.held and owned.taken == owned.held[-1][0]:
                     await self._save(owned, owned.held[-1][0] + 1)
                 await owned.partition.close()
 
@@ -166,10 +173,23 @@ class DetectWorker:
         self.counts["cold"] += 1
         return Partition(record.partition, self._setup, record.time_ms)
 
-    async def _say(self, said: list[Found | Edges | Answer]) -> None:
-        for one in said:
+    async def _taken_in(self, owned: _Owned, partition: Partition, record: Record) -> None:
+        """Let a message have its effect, once: it may come again when what is said of it finds no broker."""
+        self.counts["messages"] += 1
+        owned.taken = None
+        try:
+            owned.unsaid.extend(await partition.take(record.offset, record.time_ms, unpack(record.data)))
+        except InputError as error:
+            self.counts["dead"] += 1
+            await self._outlets.dead(record, str(error))
+        owned.taken = record.offset
+
+    async def _say(self, owned: _Owned) -> None:
+        while owned.unsaid:
+            one = owned.unsaid[0]
             outlet = self._outlets.answers if isinstance(one, Answer) else self._outlets.found
             await outlet(str(one.partition).encode(), pack(one))
+            owned.unsaid.popleft()
 
     async def _show_accepted(self, owned: _Owned, partition: Partition, offset: int) -> None:
         """Keep the accepted levels where the API finds them; what an earlier reading knew does not undo a later one."""

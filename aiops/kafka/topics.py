@@ -12,6 +12,8 @@ from aiops.errors import ConfigError, Unavailable
 log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
+ONLY_PARTITION = 0
+"""Where all anomalies are, also when somebody adds partitions to their topic: one worker decides over all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,11 @@ class FoundSource:
             self._held.popleft()[2]()
 
     def forget(self) -> None:
-        """The topic's partition went to another worker."""
+        """The topic's partition went to another worker, or to another life of this one: nobody waits here any more."""
         self._held.clear()
+        # Whoever waits for room would wait for ever: nobody reads here any more.
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
 
 class SaidGraph:

@@ -12,19 +12,21 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import faust
 from faust.types import TP, EventT
 
-from aiops.errors import Overloaded, StoreError
+from aiops.errors import Overloaded, StoreError, Unavailable
 from aiops.kafka.records import Record
 
 log = logging.getLogger(__name__)
 
 Take = Callable[[Record], Awaitable[None]]
-AGAIN_S = 1.0  # chosen: wait before a message whose store or Kafka was away is taken again
+LOOK_S = 1.0
+AGAIN_S = 1.0  # chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,22 @@ class Role:
     Parameters
     ----------
     name : of the group; all workers of a role have the same
+    again_s : wait before a message whose store or Kafka was away is taken again
     from_now : a group that is new begins with what comes from now on, not with the beginning
 
     Attributes
     ----------
     rebalances : how often partitions were shared out anew
+    life : changes whenever partitions are taken away, for a moment or for good
     """
 
-    def __init__(self, name: str, connection: Connection, *readings: Reading, from_now: bool = False) -> None:
+    def __init__(
+        self, name: str, connection: Connection, *readings: Reading, from_now: bool = False, again_s: float = AGAIN_S
+    ) -> None:
         self.name = name
-        self.rebalances = 0
+        self.rebalances = self.life = 0
         self._folder = tempfile.mkdtemp(prefix="aiops-faust-")
-        self._readings = readings
+        self._readings, self._again_s = readings, again_s
         self._app = _app(name, connection, self._folder, from_now=from_now)
         for reading in readings:
             self._add(reading)
@@ -88,6 +94,21 @@ class Role:
         self._app.finalize()
         await self._app.start()
 
+    async def watched(self, stop: asyncio.Event) -> None:
+        """Wait until `stop` is set.
+
+        Raises
+        ------
+        Unavailable : it reads no more although nobody has stopped it; this worker is of no use any more
+        """
+        while not stop.is_set():
+            if self._app.crashed:
+                reason = self._app.crash_reason
+                raise Unavailable(f"the consumers of {self.name} have failed: {reason!r}") from reason
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await stop.wait()
+
     async def stop(self) -> None:
         """Commit what is done and leave the group."""
         await self._app.stop()
@@ -98,7 +119,7 @@ class Role:
 
         async def agent(stream: Any) -> None:
             async for event in stream.noack().events():
-                await _taken(reading, event)
+                await self._taken(reading, event)
 
         self._app.agent(topic, name=f"{self.name}.{reading.topic}", isolated_partitions=True)(agent)
 
@@ -111,29 +132,33 @@ class Role:
 
     async def _revoked(self, *told: Any, **_more: Any) -> None:
         tps: set[TP] = told[-1]
+        self.life += 1
         for reading in self._readings:
             if reading.revoked is not None and (gone := _of(reading, tps)):
                 await reading.revoked(gone)
 
+    async def _taken(self, reading: Reading, event: EventT[bytes]) -> None:
+        """Take a message, again and again while the store is away: what is behind it must wait.
+
+        When partitions are shared out anew, what is not done is read again from before it, even if the partition stays
+        here. Were it taken now, it would come before those.
+        """
+        message, life = event.message, self.life
+        data, message.value = message.value or b"", None  # only its offset is kept until it is done
+        time_ms, headers = round(message.timestamp * 1000), dict(message.headers or {})
+        record = Record(reading.topic, message.partition, message.offset, time_ms, data, event.ack, headers)
+        while self.life == life:
+            try:
+                await reading.take(record)
+            except (StoreError, Overloaded) as error:
+                log.warning("message waits topic=%s offset=%d reason=%s", reading.topic, record.offset, error)
+                await asyncio.sleep(self._again_s)
+            else:
+                return
+
 
 def _of(reading: Reading, tps: set[TP]) -> list[int]:
     return sorted(tp.partition for tp in tps if tp.topic == reading.topic)
-
-
-async def _taken(reading: Reading, event: EventT[bytes]) -> None:
-    """Take a message, again and again while the store is away: what is behind it must wait."""
-    message = event.message
-    data, message.value = message.value or b"", None  # only its offset is kept until it is done
-    time_ms, headers = round(message.timestamp * 1000), dict(message.headers or {})
-    record = Record(reading.topic, message.partition, message.offset, time_ms, data, event.ack, headers)
-    while True:
-        try:
-            await reading.take(record)
-        except (StoreError, Overloaded) as error:
-            log.warning("message waits topic=%s offset=%d reason=%s", reading.topic, record.offset, error)
-            await asyncio.sleep(AGAIN_S)
-        else:
-            return
 
 
 def _app(name: str, connection: Connection, folder: str, *, from_now: bool) -> faust.App:

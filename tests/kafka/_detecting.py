@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from aiops.errors import Overloaded
 from aiops.kafka.detect import DetectWorker, Outlets
 from aiops.kafka.frames import Message, pack, unpack
 from aiops.kafka.records import Record
@@ -16,7 +17,10 @@ PARTITIONS = 2
 
 @dataclass
 class Detecting:
-    """One life of a worker; `told` is what it says, `dead` what it could not read, `done` offsets it needs no more."""
+    """One life of a worker; `told` is what it says, `dead` what it could not read, `done` offsets it needs no more.
+
+    While `is_away`, no broker takes what it says.
+    """
 
     store: SqlStore
     now_s: float = 1_700_000_000.0
@@ -25,6 +29,7 @@ class Detecting:
     dead: list[str] = field(default_factory=list)
     done: list[int] = field(default_factory=list)
     offset: int = 0
+    is_away: bool = False
     worker: DetectWorker = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,13 +49,18 @@ class Detecting:
             await self.take_bytes(partition, pack(message))
 
     async def take_bytes(self, partition: int, data: bytes) -> None:
+        await self.worker.take(self.record(partition, data))
+
+    def record(self, partition: int, data: bytes) -> Record:
+        """The next message of a partition, not taken yet."""
         offset, self.offset = self.offset, self.offset + 1
-        record = Record(
+        return Record(
             "samples", partition, offset, round(self.now_s * 1000), data, lambda: self.done.append(offset), {}
         )
-        await self.worker.take(record)
 
     async def _say(self, key: bytes, data: bytes) -> None:  # noqa: ARG002 - as it is called
+        if self.is_away:
+            raise Overloaded("no broker")
         self.told.append(unpack(data))
 
     async def _bury(self, record: Record, reason: str) -> None:  # noqa: ARG002 - as it is called
