@@ -20,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs fuzz kafka-jars clean bench-core bench-incidents bench-detection bench-hotpath bench-rca
+.PHONY: help demo test check format lock docs fuzz kafka-jars clean bench-core bench-incidents bench-detection bench-hotpath bench-rca bench-shares
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -85,6 +85,9 @@ bench-hotpath: $(VENV)/.dev ## figures of the hot path
 
 bench-rca: $(VENV)/.dev ## figures of root-cause ranking; DATA=folder with the labelled cases
 	$(BIN)/python tests/benchmarks/bench_rca.py --data "$(DATA)"
+
+bench-shares: $(VENV)/.dev ## figures of error ratios judged by their counts
+	$(BIN)/python tests/benchmarks/bench_shares.py
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .coverage*

@@ -111,7 +111,7 @@ class Ensemble:
         frozen = self._frozen(int(times[0]))
         verdicts = self.bank.update(times, values, frozen)
         rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
-        self._shares.judge(rarity, values, verdicts.expected, verdicts.upper)
+        self._shares.judge(rarity, values, verdicts.upper, frozen)
         usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
         young, rows = self._presence.unsettled(times, values, self._rules.settle_s)
         for scores in (rarity, missing):
@@ -129,6 +129,7 @@ class Ensemble:
     def snapshot(self) -> State:
         """All memories by name."""
         parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
+        parts |= {"shares": self._shares.to_arrays()}
         return prefixed(parts | {"presence": self._presence.to_arrays() | {"value": self._before.copy()}})
 
     def restore(self, state: State) -> None:
@@ -136,6 +137,7 @@ class Ensemble:
         for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
             part.restore(part_of(state, name))
         self._presence.from_arrays(part_of(state, "presence"))
+        self._shares.from_arrays(part_of(state, "shares"))
         self._before = state["presence.value"].astype(np.float64)
 
     def _may_be_light(self, column: int) -> bool:

@@ -12,6 +12,9 @@ State = dict[str, NDArray[np.generic]]
 WHOLE = frozenset({"version", "last_ms", "clock"})
 """Arrays of a detector that are not per series."""
 
+BEHIND_COLUMNS = frozenset({"told.starts", "shares.ratios"})
+"""Arrays of a row per series of some, which begins with its column."""
+
 
 def without(state: State, keep: Bools) -> State:
     """The columns in `keep`, (n,) of the n that `Detection.snapshot` gave, numbered anew in the same order."""
@@ -22,10 +25,10 @@ def without(state: State, keep: Bools) -> State:
 def _kept(name: str, array: NDArray[np.generic], keep: Bools, is_light: Bools) -> NDArray[np.generic]:
     part, _, rest = name.partition(".")
     field = rest.rpartition(".")[2]
-    if name == "told.starts":
-        number = np.cumsum(keep) - 1
-        mine = array[keep[array[:, 0].astype(np.int64)]].astype(np.int64)
-        mine[:, 0] = number[mine[:, 0]]
+    if name in BEHIND_COLUMNS:
+        columns = array[:, 0].astype(np.int64)
+        mine = array[keep[columns]].copy()
+        mine[:, 0] = (np.cumsum(keep) - 1)[columns[keep[columns]]]
         return mine
     if field in WHOLE or part not in ("bank", "absence", "season", "presence"):
         return array

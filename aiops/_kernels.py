@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from aiops._kernel_cache import are_compiled
+from aiops._shares import compile_kernel as compile_shares_kernel
 from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS
 from rca.deviation import compile_kernel as compile_ranking_kernel
@@ -24,7 +25,7 @@ def compile_kernels() -> None:
     if not are_compiled():
         log.info("compiling kernels, once per installation; takes up to a minute")
     detectors: list[Callable[[], object]] = [partial(_score, kind) for kind in DETECTORS.values()]
-    parts = [*detectors, compile_push_kernels, compile_ranking_kernel]
+    parts = [*detectors, compile_shares_kernel, compile_push_kernels, compile_ranking_kernel]
     for number, part in enumerate(parts, 1):
         began = time.monotonic()
         part()

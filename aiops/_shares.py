@@ -1,27 +1,21 @@
 """Error ratios of which the number of requests is known: chance is judged as what it is.
 
 The bank knows a ratio as a line of numbers, with the heavy tails that numbers have. Of a service with six requests a
-minute one failure is a jump to 8 %, and half an hour of 30 % lies in the tail of such jumps. Counts tell the two apart:
-a ratio is as rare as chance makes it at its number of requests, were the true share the expected one; where chance
-hardly makes it, the bank's rarity counts, and `BEYOND_CHANCE` more.
+minute one failure is a jump to 8 %, and half an hour of 30 % lies in the tail of such jumps. Counts tell the two apart,
+see `detectors/share_judge.py`.
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from aiops.model import F64, Labels
+from aiops.model import F64, I64, Bools, Labels
 from aiops.series import SeriesTable
+from detectors._base import State
 from detectors.rarity import rarity_threshold
-from detectors.shares import share_edge, share_surprise
+from detectors.share_judge import FIELDS, ShareRows, judge_shares
 
-BEYOND_CHANCE = 1.0  # rarity: what chance cannot do is ten times rarer than the bank's heavy tails have it, measured
-WORTH_A_LOOK = -1.0  # rarity: what comes ten times a day is told by no budget, whatever is added
 WINDOW_S, WINDOW_STEPS = 60.0, 4.0  # a ratio counts the requests of so long, unless its source is set otherwise
-DAY_S = 86_400.0
-MONTH = rarity_threshold(1 / 30)
 REQUESTS = "req/s"  # the unit of signals that count requests, as the packs call it
 
 
@@ -35,12 +29,13 @@ class Shares:
 
     def __init__(self, table: SeriesTable, step_s: float) -> None:
         self._table = table
-        self._window_s = max(WINDOW_S, WINDOW_STEPS * step_s)
-        self._daily = math.log10(DAY_S / step_s)
+        self._rows = ShareRows(step_s, max(WINDOW_S, WINDOW_STEPS * step_s), rarity_threshold(1 / 30))
         self._known = 0
         self._requests: dict[tuple[str, str, Labels], int] = {}
         self._ratios: dict[tuple[str, str, Labels], int] = {}
-        self._pairs: list[tuple[int, int]] = []
+        self._places: I64 = np.zeros((0, 2), np.int64)
+        self._least: F64 = np.zeros(0)
+        self._memory: F64 = np.zeros((0, FIELDS))
 
     def grow(self, n: int) -> None:
         """Take in the series up to number n."""
@@ -52,23 +47,45 @@ class Shares:
             elif signal.kind == "errors" and signal.unit == "ratio":
                 self._ratios[place] = column
         self._known = n
-        self._pairs = [(column, self._requests[p]) for p, column in self._ratios.items() if p in self._requests]
+        counted = {column: self._requests[place] for place, column in self._ratios.items() if place in self._requests}
+        old = dict.fromkeys(self._places[:, 0].tolist())
+        columns = [*old, *(column for column in counted if column not in old)]
+        self._places = np.array([(c, counted.get(c, -1)) for c in columns], np.int64).reshape(-1, 2)
+        self._least = np.array([self._table.signal(c).min_absolute for c in columns])
+        self._memory = np.concatenate([self._memory, np.zeros((len(columns) - len(old), FIELDS))])
 
-    def judge(self, rarity: F64, values: F64, expected: F64, upper: F64) -> None:
-        """Correct rarity and upper edge of error ratios in place. All arrays (t, n); what is not known stays as it is.
+    def judge(self, rarity: F64, values: F64, upper: F64, frozen: Bools) -> None:
+        """Correct rarity and upper edge of error ratios in place, then learn the rows of those that are not frozen.
 
-        The edge is where chance alone would open a page in 30 days, unless the bank's is lower: numbers have tails that
-        reach beyond 100 %.
+        The edge is where the ratio's own chance would open a page in 30 days, unless the bank's is lower: numbers have
+        tails that reach beyond 100 %.
+
+        Parameters
+        ----------
+        rarity, values, upper : (t, n) what is not known stays as it is
+        frozen : (n,)
         """
-        if not self._pairs:
-            return
-        columns = np.array([column for column, _ in self._pairs])
-        for i, k in np.argwhere(rarity[:, columns] >= WORTH_A_LOOK):
-            column, requests = self._pairs[k]
-            least = self._table.signal(column).min_absolute
-            usual = max(float(expected[i, column]), least)
-            of = float(values[i, requests]) * self._window_s
-            by_chance = share_surprise(float(values[i, column]), of, usual) - self._daily
-            if not math.isnan(by_chance):
-                rarity[i, column] = min(rarity[i, column] + BEYOND_CHANCE, by_chance)
-                upper[i, column] = min(upper[i, column], share_edge(of, usual, MONTH + self._daily))
+        if len(self._places):
+            learns = ~frozen[self._places[:, 0]]
+            judge_shares(self._memory, self._places, self._least, learns, values, rarity, upper, self._rows)
+
+    def to_arrays(self) -> State:
+        """What is remembered of each ratio, behind the number of its column."""
+        return {"ratios": np.column_stack([self._places[:, 0].astype(np.float64), self._memory])}
+
+    def from_arrays(self, state: State) -> None:
+        """Take up what `to_arrays` gave; without it all begins anew. Raises ValueError when the shape differs."""
+        ratios = state.get("ratios", np.zeros((0, 1 + FIELDS))).astype(np.float64)
+        if ratios.ndim != 2 or ratios.shape[1] != 1 + FIELDS:
+            raise ValueError(f"snapshot ratios must be (k, {1 + FIELDS}), got {ratios.shape}")
+        self._memory = ratios[:, 1:].copy()
+        requests = np.full(len(ratios), -1, np.int64)  # found again when the table's series are taken in
+        self._places = np.column_stack([ratios[:, 0].astype(np.int64), requests])
+        self._known, self._least = 0, np.zeros(len(ratios))
+
+
+def compile_kernel() -> None:
+    """Compile the kernel behind `Shares`."""
+    rows = ShareRows(60.0, 240.0, 1.5)
+    one, learns = np.full((1, 2), 0.5), np.ones(1, np.bool_)
+    judge_shares(np.zeros((1, FIELDS)), np.array([[0, 1]]), np.zeros(1), learns, one, one.copy(), one.copy(), rows)

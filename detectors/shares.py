@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 
+from numba import njit
 
+
+@njit(cache=True, error_model="numpy")
 def share_surprise(share: float, of: float, usual: float) -> float:
     """At least so much surprise lies in a share of `of` trials, were each a hit by the chance `usual`.
 
@@ -45,6 +48,7 @@ def share_surprise(share: float, of: float, usual: float) -> float:
     return of * (share * math.log(share / usual) + misses) / math.log(10.0)
 
 
+@njit(cache=True, error_model="numpy")
 def share_edge(of: float, usual: float, surprise: float) -> float:
     """The largest share of `of` trials that has at most so much `share_surprise`; 1 if even that has not more.
 
