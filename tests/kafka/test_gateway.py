@@ -82,6 +82,70 @@ def test_requests_of_a_moment_share_frames():
     assert len(frame.numbers) == 30
 
 
+def test_a_series_that_two_services_need_goes_to_both():
+    call = tuple(sorted({"__name__": "traces_service_graph_request_total", "client": "web", "server": "db"}.items()))
+
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        await log.gateway().write(body(requests("cart"), call, requests("web"), value=3.0), HEADERS)
+        return log
+
+    homes = {service: partition_of(service, PARTITIONS) for service in ("cart", "web", "db")}
+    assert len(set(homes.values())) == 3
+    found = {p: [f for f in there if key_of(call) in f.names] for p, there in frames(run(story())).items()}
+    assert {p for p, there in found.items() if there} == {homes["web"], homes["db"]}
+    for (frame,) in (there for there in found.values() if there):
+        assert frame.values.tolist() == [3.0] * len(frame.numbers)
+        assert frame.names.index(key_of(call)) in frame.numbers
+
+
+def test_what_comes_while_kafka_takes_frames_shares_the_next_ones():
+    async def story():
+        log, taken = Log(PARTITIONS, AT_MS), asyncio.Event()
+        gateway = log.gateway()
+        put = gateway._put
+
+        async def slow(partition, data):
+            await taken.wait()
+            await put(partition, data)
+
+        gateway._put = slow
+        first = asyncio.create_task(gateway.write(body(requests("cart")), HEADERS))
+        await asyncio.sleep(0.01)
+        rest = [asyncio.create_task(gateway.write(body(requests("cart", str(n))), HEADERS)) for n in range(200, 205)]
+        await asyncio.sleep(0.01)
+        taken.set()
+        await asyncio.gather(first, *rest)
+        return log
+
+    there = frames(run(story()))[partition_of("cart", PARTITIONS)]
+    assert [len(frame.numbers) for frame in there] == [1, 5]
+
+
+def test_names_are_said_again_in_every_partition_when_one_of_them_has_refused():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway()
+        put, refusing = gateway._put, {partition_of("db", PARTITIONS)}
+
+        async def some(partition, data):
+            if partition in refusing:
+                raise Overloaded("no leader")
+            await asyncio.sleep(0.01)
+            await put(partition, data)
+
+        gateway._put = some
+        with pytest.raises(Overloaded, match="no leader"):
+            await gateway.write(body(requests("cart"), requests("db")), HEADERS)
+        refusing.clear()
+        await gateway.write(body(requests("cart"), requests("db")), HEADERS)
+        return log
+
+    there = frames(run(story()))
+    assert [len(frame.names) for frame in there[partition_of("cart", PARTITIONS)]] == [1, 1]
+    assert [len(frame.names) for frame in there[partition_of("db", PARTITIONS)]] == [1]
+
+
 def test_a_sender_is_told_to_come_again_when_kafka_has_not_taken_it_and_names_are_said_again():
     async def story():
         log = Log(PARTITIONS, AT_MS, refuses=True)
