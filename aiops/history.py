@@ -36,22 +36,28 @@ class History:
 
     def window(self, after_ms: int, until_ms: int) -> tuple[I64, F64]:
         """Rows with after_ms < time <= until_ms in time order: times (t,), values (t, n) with NaN = missing."""
-        filled = min(self._count, self.rows)
-        order = (self._count - filled + np.arange(filled)) % self.rows
-        order = order[np.argsort(self._times[order], kind="stable")]
+        order = self._in_time_order()
         inside = order[(self._times[order] > after_ms) & (self._times[order] <= until_ms)]
         return self._times[inside], self._values[inside].astype(np.float64)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Everything kept, oldest row first."""
-        times, values = self.window(-(2**62), 2**62)
-        return {"times": times, "values": values.astype(np.float32)}
+        order = self._in_time_order()
+        return {"times": self._times[order], "values": self._values[order]}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take up a snapshot; of more rows than fit the latest are kept."""
-        ids = np.arange(state["values"].shape[1], dtype=np.int32)
-        self._count = 0
-        self.append(Block(state["times"], ids, state["values"].astype(np.float64)))
+        times, values = state["times"][-self.rows :], state["values"][-self.rows :]
+        self._count = len(times)
+        self._times[: self._count] = times
+        self._values = np.full((self.rows, values.shape[1]), np.nan, np.float32)
+        self._values[: self._count] = values
+
+    def _in_time_order(self) -> I64:
+        """Places of the rows that are filled, oldest first."""
+        filled = min(self._count, self.rows)
+        order = (self._count - filled + np.arange(filled)) % self.rows
+        return order[np.argsort(self._times[order], kind="stable")]
 
     def _grow(self, n: int) -> None:
         missing = n - self._values.shape[1]

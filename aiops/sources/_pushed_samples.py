@@ -146,7 +146,36 @@ def labels_of(key: bytes, limits: WriteLimits) -> Labels:
     InputError : not UTF-8, not sorted, a name twice, an empty name or value, no `__name__`
     TooLarge : more or longer labels than `limits` allow
     """
+    plain = _plain_labels(key)
+    if plain is not None and _are_short(plain, limits):
+        return checked_labels(plain)
     return checked_pairs((_label(key, a, b) for tag, _, a, b in fields(key, 0, len(key)) if tag == _NAME), limits)
+
+
+def _plain_labels(key: bytes) -> Labels | None:
+    """The label set if it is ASCII and written as everybody writes it, in a fifth of the time; else None.
+
+    All bytes are below 128 then, those of lengths too, so every length is one byte.
+    """
+    if not key.isascii():
+        return None
+    text, at, end, labels = key.decode("ascii"), 0, len(key), list[tuple[str, str]]()
+    try:
+        while at < end:
+            value_at = at + 6 + key[at + 3]
+            after = value_at + key[value_at - 1]
+            if key[at] != _NAME or key[at + 1] != after - at - 2 or key[at + 2] != _NAME or key[value_at - 2] != _VALUE:
+                return None
+            labels.append((text[at + 4 : value_at - 2], text[value_at:after]))
+            at = after
+    except IndexError:
+        return None
+    return tuple(labels) if at == end else None
+
+
+def _are_short(plain: Labels, limits: WriteLimits) -> bool:
+    """Whether no limit can be exceeded; names and values of plain labels have less than 128 bytes."""
+    return min(limits.label_name_bytes, limits.label_value_bytes) >= 127 and len(plain) <= limits.labels_per_series
 
 
 def checked_pairs(pairs: Iterable[tuple[bytes, bytes]], limits: WriteLimits) -> Labels:

@@ -61,7 +61,7 @@ class RawSeries:
         self._edges: set[int] = set()
         self._free: list[int] = []
         self._fresh: list[tuple[int, tuple[Use, ...]]] = []
-        self._values: dict[tuple[str, str], Counter[str]] = {}
+        self._values: dict[tuple[str, str], dict[str, int]] = {}
         self._remembered = Counter[bool]()  # held or not -> how many are in the index
         self._held_bytes = 0
 
@@ -204,14 +204,18 @@ class RawSeries:
         self._free.append(number)
 
     def _count_values(self, labels: dict[str, str]) -> bool:
-        metric = labels["__name__"]
+        metric, values = labels["__name__"], self._values
         counted = [((metric, name), value) for name, value in labels.items() if name not in _UNCOUNTED]
+        most = self._limits.max_label_values
         for place, value in counted:
-            there = self._values.get(place)
-            if there is not None and value not in there and len(there) >= self._limits.max_label_values:
+            there = values.get(place)
+            if there is not None and len(there) >= most and value not in there:
                 return False
         for place, value in counted:
-            self._values.setdefault(place, Counter())[value] += 1
+            there = values.get(place)
+            if there is None:
+                there = values[place] = {}
+            there[value] = there.get(value, 0) + 1
         return True
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import aiops.sources.push
 from aiops.demo.encode import HEADERS, encode
@@ -54,6 +56,26 @@ def test_equal_labels_have_one_number_however_they_are_written() -> None:
     assert plain != wordy
     assert raws.resolve([plain, wordy, plain]).tolist() == [0, 0, 0]
     assert (len(raws), raws.width) == (1, 1)
+
+
+LABELS = st.dictionaries(st.text(max_size=6), st.text(max_size=6) | st.just("v" * 200), max_size=4)
+
+
+def said_of(key: bytes, limits: WriteLimits) -> object:
+    """The label set, or what is wrong with it."""
+    try:
+        return labels_of(key, limits)
+    except InputError as error:
+        return str(error)
+
+
+@given(LABELS, st.integers(0, 60), st.integers(0, 255))
+def test_the_quick_way_to_read_labels_says_what_the_thorough_one_says(labels, place, byte) -> None:
+    thorough = WriteLimits(label_name_bytes=126, label_value_bytes=1 << 20)
+    key = key_of(sorted(({"__name__": "up"} | labels).items()))
+    damaged = key[:place] + bytes([byte]) + key[place + 1 :]
+    for one in (key, damaged, key[:place]):
+        assert said_of(one, WriteLimits()) == said_of(one, thorough)
 
 
 def test_what_nobody_selects_is_remembered_and_holds_nothing() -> None:
