@@ -25,7 +25,7 @@ from aiops.model import F64, I32, I64, Labels
 from aiops.packs import Pack
 from aiops.sources._fingerprint import U64
 from aiops.sources._numbering import numbers_of
-from aiops.sources._pushed_samples import Samples, WriteLimits, key_of
+from aiops.sources._pushed_samples import Samples, SharedPairs, WriteLimits, key_of
 from aiops.sources._pushed_watch import Watchlist
 from aiops.sources._series_index import SeriesIndex
 from aiops.sources._write_headers import Written
@@ -71,6 +71,7 @@ class RoutedSeries:
         self._watch = Watchlist(packs)
         self._max_series = max_series
         self._numbers: dict[Labels, int] = {}
+        self._pairs = SharedPairs()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -84,7 +85,7 @@ class RoutedSeries:
             return UNWATCHED
         if len(self._numbers) >= self._max_series:
             return SERIES_LIMIT
-        number = self._numbers[labels] = len(self._numbers)
+        number = self._numbers[self._pairs.labels(labels)] = len(self._numbers)
         self._make_room(number + 1, len(partitions))
         name = key_of(labels)
         for i, partition in enumerate(partitions):

@@ -230,6 +230,31 @@ def checked_labels(labels: Labels) -> Labels:
     return labels
 
 
+class SharedPairs:
+    """One object for each name and value, however many label sets have them.
+
+    Most pairs of a series are those of its pod, job or cluster: together with their strings they are nine tenths of
+    what label sets take.
+
+    >>> shared = SharedPairs()
+    >>> one, other = (shared.labels((("job", "cart"), ("pod", pod))) for pod in "ab")
+    >>> one[0] is other[0]
+    True
+    """
+
+    def __init__(self) -> None:
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def labels(self, labels: Labels) -> Labels:
+        """The same label set, made of shared pairs."""
+        share = self._pairs.setdefault
+        return tuple([share(pair, pair) for pair in labels])
+
+    def forget(self) -> None:
+        """Share with later label sets only, so that pairs nobody has any more go."""
+        self._pairs.clear()
+
+
 def varint(value: int) -> bytes:
     """A non-negative number below 2^64 as a protobuf varint."""
     out = bytearray()

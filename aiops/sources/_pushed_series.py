@@ -10,7 +10,7 @@ import numpy as np
 from aiops.model import I32, I64, Bools, Labels
 from aiops.sources._fingerprint import U64
 from aiops.sources._numbering import numbers_of
-from aiops.sources._pushed_samples import Samples, WriteLimits
+from aiops.sources._pushed_samples import Samples, SharedPairs, WriteLimits
 from aiops.sources._pushed_watch import Use, Watchlist
 from aiops.sources._series_index import UNKNOWN, SeriesIndex
 
@@ -58,6 +58,7 @@ class RawSeries:
         self._watch, self._limits = watch, limits
         self._numbers: dict[Labels, int] = {}
         self._labels: list[Labels] = []
+        self._pairs = SharedPairs()
         self._edges: set[int] = set()
         self._free: list[int] = []
         self._fresh: list[tuple[int, tuple[Use, ...]]] = []
@@ -106,7 +107,7 @@ class RawSeries:
             return SERIES_LIMIT
         if not self._count_values(named):
             return LABEL_LIMIT
-        number = self._take_number(labels)
+        number = self._take_number(self._pairs.labels(labels))
         self._fresh.append((number, uses))
         if is_edge:
             self._edges.add(number)
@@ -146,6 +147,7 @@ class RawSeries:
             self._release(number)
         is_full = not self._has_room(is_held=False)
         if len(numbers) or is_full:
+            self._pairs.forget()
             self.generation += 1
             self._forget(gone, least=0 if is_full else UNWATCHED)
         return numbers
