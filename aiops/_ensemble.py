@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops._banks import Banks
+from aiops._columns import only
 from aiops._detection_rules import DetectionRules
 from aiops._limits import Limits
 from aiops._presence import GAP_MS, Presence
@@ -122,15 +124,30 @@ class Ensemble:
         before, self._before = self._before, last_values(values, self._before)
         return Said(rarity, missing, verdicts, usual, values, before)
 
-    def silent(self) -> Bools:
-        """Columns (n,) that have stopped."""
-        return self._presence.silent(self._rules.evict_after_s)
+    def adopt(self, columns: Sequence[int]) -> None:
+        """Take in the series that have these columns now; they were let go before."""
+        for part in (self.bank, self._presence, self._shares):
+            part.adopt(columns)
 
-    def snapshot(self) -> State:
-        """All memories by name."""
-        parts = {"bank": self.bank.snapshot(), "absence": self.absence.snapshot(), "season": self.season.snapshot()}
-        parts |= {"shares": self._shares.to_arrays()}
-        return prefixed(parts | {"presence": self._presence.to_arrays() | {"value": self._before.copy()}})
+    def forget(self, columns: Sequence[int]) -> None:
+        """Let go of series; nothing of them is left."""
+        gone = np.array(columns, np.int64)
+        self.bank.forget(columns)
+        self.absence.forget(gone)
+        self.season.forget(gone)
+        self._shares.forget(columns)
+        self._before[gone] = np.nan
+
+    def silent(self) -> Bools:
+        """Columns (n,) of series that have stopped."""
+        return self._presence.silent(self._rules.evict_after_s) & self.bank.used
+
+    def snapshot(self, columns: I64) -> State:
+        """All memories of these columns by name."""
+        rest = {"absence": self.absence.snapshot(), "season": self.season.snapshot()}
+        rest |= {"presence": self._presence.to_arrays() | {"value": self._before.copy()}}
+        parts = {"bank": self.bank.snapshot(columns)} | {name: only(state, columns) for name, state in rest.items()}
+        return prefixed(parts | {"shares": self._shares.to_arrays(columns)})
 
     def restore(self, state: State) -> None:
         """Take up a snapshot. Raises ValueError or KeyError when its layout is not ours."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,11 +36,26 @@ class Limits:
         first = len(self.usual)
         if n <= first:
             return
-        for column in range(first, n):
+        self._may_page = np.concatenate([self._may_page, np.zeros(n - first, np.bool_)])
+        self.usual = np.concatenate([self.usual, np.zeros(n - first)])
+        self.adopt(range(first, n))
+
+    def adopt(self, columns: Sequence[int]) -> None:
+        """Take in the series that have these columns now."""
+        for column in columns:
             self._columns.setdefault(self.table.key(column).service, []).append(column)
-        signals = [self.table.signal(column) for column in range(first, n)]
-        self._may_page = np.concatenate([self._may_page, np.array([s.pages for s in signals], np.bool_)])
-        self.usual = np.concatenate([self.usual, [self._page if s.pages else self._evidence for s in signals]])
+            self._may_page[column] = pages = self.table.signal(column).pages
+            self.usual[column] = self._page if pages else self._evidence
+        self.paging = int(self._may_page.sum())
+
+    def forget(self, columns: Sequence[int]) -> None:
+        """Let go of series."""
+        gone = set(columns)
+        for service in {self.table.key(column).service for column in columns}:
+            kept = [column for column in self._columns.pop(service) if column not in gone]
+            if kept:
+                self._columns[service] = kept
+        self._may_page[list(columns)] = False
         self.paging = int(self._may_page.sum())
 
     def share(self, pages_per_day: float, others: int) -> None:

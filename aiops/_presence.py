@@ -6,6 +6,8 @@ empty, and people look at it anyway.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,19 +18,27 @@ NEVER_MS = -(2**61)  # differences to it must fit as well
 
 
 class Presence:
-    """First and last row of the present stretch of each column."""
+    """First and last row of the present stretch of each column, and since when the column is this series'."""
 
     def __init__(self) -> None:
         self.since_ms: I64 = np.zeros(0, np.int64)
         self.seen_ms: I64 = np.zeros(0, np.int64)
+        self.taken_ms: I64 = np.zeros(0, np.int64)
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones were never seen."""
         never = np.full(n - len(self.seen_ms), NEVER_MS, np.int64)
         self.since_ms, self.seen_ms = np.concatenate([self.since_ms, never]), np.concatenate([self.seen_ms, never])
+        self.taken_ms = np.concatenate([self.taken_ms, never])
+
+    def adopt(self, columns: Sequence[int]) -> None:
+        """Other series have these columns from now on: they were never seen."""
+        new = list(columns)
+        self.since_ms[new] = self.seen_ms[new] = self.taken_ms[new] = NEVER_MS
 
     def update(self, times: I64, values: F64) -> None:
         """Learn rows: times (t,), values (t, n) with NaN where missing."""
+        self.taken_ms[self.taken_ms == NEVER_MS] = times[0]
         there = np.isfinite(values)
         is_even = there.all(axis=0) if _longest_gap(times) <= GAP_MS else np.zeros(there.shape[1], np.bool_)
         new = is_even & (times[0] - self.seen_ms > GAP_MS)
@@ -59,22 +69,26 @@ class Presence:
         return columns, np.asarray(times[:, None] - since < settle_ms)
 
     def silent(self, after_s: float) -> Bools:
-        """Columns (n,) that have had no value for so long before the newest value of any column.
+        """Columns (n,) that have had no value for so long before the newest value of any column, nor were new then.
 
         A source that is gone as a whole has no silent columns, however long it lasts.
         """
-        return np.asarray(self.seen_ms < self.seen_ms.max(initial=NEVER_MS) - int(after_s * 1000))
+        latest_ms = np.maximum(self.seen_ms, self.taken_ms)
+        is_old = latest_ms < self.seen_ms.max(initial=NEVER_MS) - int(after_s * 1000)
+        return np.asarray(is_old & (self.taken_ms != NEVER_MS))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """All of it by name."""
-        return {"since_ms": self.since_ms.copy(), "seen_ms": self.seen_ms.copy()}
+        arrays = {"since_ms": self.since_ms, "seen_ms": self.seen_ms, "taken_ms": self.taken_ms}
+        return {name: array.copy() for name, array in arrays.items()}
 
     def from_arrays(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Take up what `to_arrays` gave. Raises ValueError when shapes differ."""
+        """Take up what `to_arrays` gave, also before it had `taken_ms`. Raises ValueError when shapes differ."""
         since, seen = state["since_ms"].astype(np.int64), state["seen_ms"].astype(np.int64)
-        if since.shape != seen.shape or since.ndim != 1:
-            raise ValueError(f"snapshot since_ms must be {seen.shape}, got {since.shape}")
-        self.since_ms, self.seen_ms = since, seen
+        taken = state.get("taken_ms", np.full(seen.shape, NEVER_MS)).astype(np.int64)
+        if not since.shape == seen.shape == taken.shape or since.ndim != 1:
+            raise ValueError(f"snapshot since_ms, taken_ms must be {seen.shape}, got {since.shape}, {taken.shape}")
+        self.since_ms, self.seen_ms, self.taken_ms = since, seen, taken
 
     def _since(self, times: I64, there: Bools, columns: NDArray[np.integer]) -> I64:
         """Begin of the stretch that each row is in, (t, columns)."""

@@ -7,6 +7,8 @@ see `detectors/share_judge.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aiops.model import F64, I64, Bools, Labels
@@ -39,14 +41,31 @@ class Shares:
 
     def grow(self, n: int) -> None:
         """Take in the series up to number n."""
-        for column in range(self._known, n):
+        self.adopt(range(self._known, n))
+        self._known = n
+
+    def adopt(self, columns: Sequence[int]) -> None:
+        """Take in the series that have these columns now."""
+        for column in columns:
             key, signal = self._table.key(column), self._table.signal(column)
             place = (key.service, key.peer, key.labels)
             if signal.kind == "traffic" and signal.unit == REQUESTS:
                 self._requests[place] = column
             elif signal.kind == "errors" and signal.unit == "ratio":
                 self._ratios[place] = column
-        self._known = n
+        self._pair()
+
+    def forget(self, columns: Sequence[int]) -> None:
+        """Let go of series; nothing of them is left."""
+        gone = set(columns)
+        self._requests = {place: column for place, column in self._requests.items() if column not in gone}
+        self._ratios = {place: column for place, column in self._ratios.items() if column not in gone}
+        kept = ~np.isin(self._places[:, 0], list(gone))
+        self._places, self._memory = self._places[kept], self._memory[kept]
+        self._pair()
+
+    def _pair(self) -> None:
+        """Find the requests of each ratio; one whose requests have not been seen since a restart is remembered."""
         counted = {column: self._requests[place] for place, column in self._ratios.items() if place in self._requests}
         old = dict.fromkeys(self._places[:, 0].tolist())
         columns = [*old, *(column for column in counted if column not in old)]
@@ -69,9 +88,12 @@ class Shares:
             learns = ~frozen[self._places[:, 0]]
             judge_shares(self._memory, self._places, self._least, learns, values, rarity, upper, self._rows)
 
-    def to_arrays(self) -> State:
-        """What is remembered of each ratio, behind the number of its column."""
-        return {"ratios": np.column_stack([self._places[:, 0].astype(np.float64), self._memory])}
+    def to_arrays(self, columns: I64) -> State:
+        """What is remembered of each ratio among these columns, behind its place among them."""
+        places = {column: place for place, column in enumerate(columns.tolist())}
+        there = np.isin(self._places[:, 0], columns)
+        numbers = np.array([places[column] for column in self._places[there, 0].tolist()], np.float64)
+        return {"ratios": np.column_stack([numbers, self._memory[there]])}
 
     def from_arrays(self, state: State) -> None:
         """Take up what `to_arrays` gave; without it all begins anew. Raises ValueError when the shape differs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,9 +38,16 @@ class Told:
         """All of it is kept elsewhere now: begin `fresh` anew."""
         self.fresh = []
 
-    def to_arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Every start with its column."""
-        pairs = [(column, start) for column, starts in sorted(self._starts.items()) for start in starts]
+    def forget(self, columns: Iterable[int]) -> None:
+        """Leave nothing of series whose columns other series will have."""
+        gone = set(columns)
+        self._starts = {column: starts for column, starts in self._starts.items() if column not in gone}
+        self.fresh = [(column, start) for column, start in self.fresh if column not in gone]
+
+    def to_arrays(self, columns: NDArray[np.integer]) -> dict[str, NDArray[np.generic]]:
+        """Every start of these columns, with the place of its column among them."""
+        places = ((place, self._starts.get(column, ())) for place, column in enumerate(columns.tolist()))
+        pairs = [(place, start) for place, starts in places for start in starts]
         return {"starts": np.array(pairs, np.int64).reshape(-1, 2)}
 
     def from_arrays(self, state: dict[str, NDArray[np.generic]]) -> None:

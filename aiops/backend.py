@@ -96,4 +96,5 @@ def score_rows(shards: Iterable[Shard]) -> Iterator[ScoreRow]:
         if view is not None:
             bands = zip(scores, view.expected.tolist(), view.lower.tolist(), view.upper.tolist(), strict=False)
             for i, (score, expected, lower, upper) in enumerate(bands):
-                yield ScoreRow(shard.source.table.key(i), score, expected, lower, upper)
+                if shard.source.table.named(i):
+                    yield ScoreRow(shard.source.table.key(i), score, expected, lower, upper)

@@ -107,9 +107,9 @@ def _joined(pasts: Sequence[Past], lead: int, now_ms: int) -> tuple[I64, list[Se
     parts = []
     for past in pasts:
         times, values = past.history.window(-(2**62), now_ms)
-        n = min(values.shape[1], len(past.table))
-        columns += [past.table.key(i) for i in range(n)]
-        parts.append(_on_grid(grid, times, values[:, :n], int(1000 * past.step_s)))
+        here = [(i, key) for i, key, _ in past.table.numbered() if i < values.shape[1]]
+        columns += [key for _, key in here]
+        parts.append(_on_grid(grid, times, values[:, [i for i, _ in here]], int(1000 * past.step_s)))
     return grid, columns, np.concatenate(parts, axis=1)
 
 

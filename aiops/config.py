@@ -165,9 +165,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float,
         Meta(ge=0, description="10^6 bytes for what is watched, all sources; full, then light, then refused; 0 = none"),
     ] = 0.0
-    evict_after_days: Annotated[
-        float, Meta(ge=1, description="a restart lets go of series without a value for so long")
-    ] = 7.0
+    evict_after_days: Annotated[float, Meta(ge=1, description="series without a value for so long are let go")] = 7.0
     max_queries_per_minute: Annotated[
         float, Meta(ge=0, description="asked of each Prometheus once history is read; 0 = no limit")
     ] = 0.0

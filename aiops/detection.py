@@ -8,7 +8,7 @@ at this time on three earlier days or weeks, no larger than now, is the season's
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +66,7 @@ class Detection:
         self.ensemble = Ensemble(step_s, self.rules, self._limits)
         self._tracks: dict[int, Track] = {}
         self._told = Told()
+        self._reuses = table.reuses
         self._borders_ms = borders(self.rules.maintenance)
         self._changes = Changes(self.rules.watch_change_s)
         self._accepted = AcceptedLevels()
@@ -122,7 +123,7 @@ class Detection:
         """
         one = self._accepted.find(accepted_id)
         column = self.table.find(one.series) if one else None
-        if one is None or column is None:
+        if one is None or column is None or not self._is_fed(np.array([column])).all():
             return None
         track, replaced = self._accepted.undo(one, self.last_ms)
         self.ensemble.bank.take_back(column, replaced)
@@ -163,13 +164,40 @@ class Detection:
     def stopped(self) -> Bools:
         """Columns (n,) that have been silent for `evict_after_s` while others had values, and have no track."""
         stopped = self.ensemble.silent()
-        stopped[list(self._tracks)] = False
+        stopped[[column for column in self._tracks if column < len(stopped)]] = False
         return stopped
 
-    def snapshot(self) -> dict[str, NDArray[np.generic]]:
-        """The memory of all detectors as named arrays; what `active` gives as told is what comes after it."""
-        state = self.ensemble.snapshot()
-        state |= prefixed({"told": self._told.to_arrays(), "accepted": self._accepted.to_arrays()})
+    def forget(self, columns: Sequence[int]) -> list[Anomaly]:
+        """Let go of series whose columns others will have; nothing of them is left. What ends with it."""
+        tracks = [track for column in columns if (track := self._tracks.pop(column, None)) is not None]
+        # One began after the series was given up: it has come back, under another number.
+        ended = [
+            self._anomaly(track, self.last_ms, track.ended_ms() or self.last_ms, why="ended: the series had stopped")
+            for track in tracks
+            if track.told
+        ]
+        self.ensemble.forget(columns)
+        self._limits.forget(columns)
+        self._told.forget(columns)
+        return ended
+
+    def numbers(self) -> I64:
+        """Numbers that have a series: first those that rows were fed of, then those that wait for their first."""
+        named = [number for number, _, _ in self.table.numbered()]
+        numbers = np.array(named, np.int64)
+        is_fed = self._is_fed(numbers)
+        return np.concatenate([numbers[is_fed], numbers[~is_fed]])
+
+    def snapshot(self, numbers: I64 | None = None) -> dict[str, NDArray[np.generic]]:
+        """The memory of all detectors as named arrays; what `active` gives as told is what comes after it.
+
+        Parameters
+        ----------
+        numbers : what `numbers` gave, if the caller needs the same: series are numbered anew in this order
+        """
+        numbers = self.numbers() if numbers is None else numbers
+        state = self.ensemble.snapshot(numbers[self._is_fed(numbers)])
+        state |= prefixed({"told": self._told.to_arrays(numbers), "accepted": self._accepted.to_arrays()})
         self._told.saved()
         self.is_unsaved = False
         return state | {"last_ms": np.array([self.last_ms])}
@@ -185,10 +213,11 @@ class Detection:
 
     def _spread(self, block: Block) -> tuple[I64, F64]:
         """The block as rows over all columns of the bank; rows that are not new are left out."""
-        fresh, n = block.times > self.last_ms, len(self.table)
+        fresh, n = block.times > self.last_ms, self.table.width
         if n > len(self._limits.usual):
             self.ensemble.grow(n)
             self._limits.grow(n)
+        self._adopt()
         if self.rules.page_budget_total_per_week:
             self._limits.share(self.rules.page_budget_total_per_week / 7, self.others)
         values = block.values[fresh]
@@ -197,6 +226,21 @@ class Detection:
             wide[:, block.ids] = values
             values = wide
         return block.times[fresh], np.ascontiguousarray(values)
+
+    def _is_fed(self, numbers: I64) -> Bools:
+        used = self.ensemble.bank.used
+        known = numbers < len(used)
+        known[known] = used[numbers[known]]
+        return known
+
+    def _adopt(self) -> None:
+        """Take in series that were given the numbers of others."""
+        if self._reuses == (reuses := self.table.reuses):
+            return
+        self._reuses = reuses
+        new = [column for column in np.flatnonzero(~self.ensemble.bank.used).tolist() if self.table.named(column)]
+        self.ensemble.adopt(new)
+        self._limits.adopt(new)
 
     def _eased(self, times: I64) -> F64:
         return self._limits.eased(self._changes.within(int(times[0]), int(times[-1])) if len(self._changes) else ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aiops.model import F64, I64, Block
@@ -33,6 +35,10 @@ class History:
         recent[np.isinf(recent)] = np.nan
         self._values[np.ix_(slots, block.ids)] = recent
         self._count += keep
+
+    def forget(self, columns: Sequence[int]) -> None:
+        """Leave nothing of series whose columns other series will have."""
+        self._values[:, [column for column in columns if column < self._values.shape[1]]] = np.nan
 
     def window(self, after_ms: int, until_ms: int) -> tuple[I64, F64]:
         """Rows with after_ms < time <= until_ms in time order: times (t,), values (t, n) with NaN = missing."""

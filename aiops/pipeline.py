@@ -5,6 +5,7 @@ No clock and no I/O: a runner says what time it is, does what `act` is told, and
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,13 @@ from aiops.sources import Batch, Source
 from aiops.triage import Rank, Ranked, Send, Tick, Triage
 from rca import Case
 
+log = logging.getLogger(__name__)
+
 ROWS = 240
 """Rows detected at once; the ring of recent rows holds twice as many, so a case always finds as many rows before it."""
+
+ASK_EVERY_MS = 600_000
+"""How often stopped series are looked for: chosen, a small part of the shortest time after which they are let go."""
 
 LISTEN_MS = 15_000
 """How often what is silenced is looked at again: chosen, as often as silences are read."""
@@ -41,7 +47,7 @@ class Shard:
     `learnt_ms` is the last row the detectors have seen, `told_ms` the last one whose anomalies went to triage and were
     saved; after a restart the rows between the two are learnt in silence. `siblings` are all shards of a pipeline: they
     share what budget there is for all series together. `marks` is how far the logs behind the source are read.
-    `evicted` is how many stopped series the last start has let go of.
+    `evicted` is how many series were let go because they had stopped.
     """
 
     source: Source
@@ -51,6 +57,7 @@ class Shard:
     siblings: tuple[Shard, ...] = ()
     marks: dict[str, int] = field(default_factory=dict)
     evicted: int = 0
+    asked_ms: int = -(2**62)
     detection: Detection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +70,7 @@ class Shard:
 
     def feed(self, batch: Batch) -> list[Anomaly]:
         """Detect in a batch; history and rows that were told before only teach, rows seen before are dropped."""
-        found: list[Anomaly] = []
+        found = self._let_go(batch.let_go)
         self.detection.others = sum(shard.detection.paging for shard in self.siblings if shard is not self)
         for block in batch.blocks:
             fresh = _rows(block, _until(block, self.detection.last_ms), len(block.times))
@@ -74,6 +81,32 @@ class Shard:
         self.told_ms = max(self.told_ms, batch.position)
         self.marks.update(batch.marks)
         return [*found, *batch.found]
+
+    def ask(self) -> None:
+        """Now and then ask the source to let go of series that have stopped.
+
+        Not to be called where something else remembers the numbers of series.
+        """
+        if self.detection.last_ms - self.asked_ms >= ASK_EVERY_MS:
+            self.asked_ms = self.detection.last_ms
+            self.source.table.ask(np.flatnonzero(self.detection.stopped()).tolist())
+
+    def _let_go(self, numbers: Sequence[int]) -> list[Anomaly]:
+        """Leave nothing of series that have stopped, before other series get their numbers."""
+        gone = [number for number in numbers if self.source.table.is_unnamed(number)]
+        if not gone:
+            return []
+        ended = self.detection.forget(gone)
+        self.history.forget(gone)
+        self.source.table.free(gone)
+        self.evicted += len(gone)
+        log.info(
+            "series that had stopped were let go source=%s series=%d left=%d",
+            self.name,
+            len(gone),
+            len(self.source.table),
+        )
+        return ended
 
     def forget(self) -> None:
         """Start the detectors cold."""
@@ -222,7 +255,7 @@ def pieces(batch: Batch) -> list[Batch]:
     cuts = [_rows(b, start, start + ROWS) for b in batch.blocks for start in range(0, len(b.times), ROWS)]
     if len(cuts) <= 1:
         return [batch]
-    first = [Batch(int(cut.times[-1]), (cut,), history=batch.history) for cut in cuts[:-1]]
+    first = [Batch(int(cut.times[-1]), (cut,), history=batch.history, let_go=batch.let_go) for cut in cuts[:-1]]
     return [*first, replace(batch, blocks=(cuts[-1],))]
 
 

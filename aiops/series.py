@@ -13,12 +13,20 @@ from aiops.model import SeriesKey, Signal
 
 
 class SeriesTable:
-    """Numbers series in the order in which they are first seen; a number is never given to another series.
+    """Numbers series in the order in which they are first seen.
+
+    A number goes to another series in three moves, so that it never means two: whoever detects *asks* for the numbers
+    of series that have stopped, the source *unnames* them with the next block it builds, and whoever detects *frees*
+    them when that block arrives and their memory is cold. The source works in another thread than detection does.
 
     Parameters
     ----------
     limit : how many; more are refused
     limited_by : the setting that says so, for messages
+
+    Attributes
+    ----------
+    reuses : how often a number was given to another series
 
     >>> table = SeriesTable(limit=1)
     >>> latency = Signal("latency_p95", "latency", "s")
@@ -26,23 +34,38 @@ class SeriesTable:
     (0, -1)
     >>> table.refused
     1
+    >>> table.ask([0])
+    >>> table.unname(), len(table), table.width
+    ((0,), 0, 1)
+    >>> table.free([0])
+    >>> table.add(SeriesKey("latency_p95", "db"), latency)
+    0
     """
 
     def __init__(self, limit: int = 100_000, limited_by: str = "limits.max_series") -> None:
         self.limit, self.limited_by = limit, limited_by
-        self.refused = 0
+        self.refused = self.reuses = 0
         self._ids: dict[SeriesKey, int] = {}
         self._keys: list[SeriesKey] = []
         self._signals: list[Signal] = []
+        self._asked: frozenset[int] = frozenset()
+        self._unnamed: set[int] = set()
+        self._free: list[int] = []
 
     def add(self, key: SeriesKey, signal: Signal) -> int:
         """The number of a series, given out now if it is new; -1 and a count in `refused` when the table is full."""
         number = self._ids.get(key)
         if number is not None:
             return number
-        if len(self._keys) >= self.limit:
+        if len(self._ids) >= self.limit:
             self.refused += 1
             return -1
+        if self._free:
+            number = self._free.pop()
+            self._keys[number], self._signals[number] = key, signal
+            self._ids[key] = number
+            self.reuses += 1
+            return number
         self._ids[key] = number = len(self._keys)
         self._keys.append(key)
         self._signals.append(signal)
@@ -53,22 +76,65 @@ class SeriesTable:
         return self._ids.get(key)
 
     def key(self, number: int) -> SeriesKey:
-        """The series of a number."""
+        """The series of a number, or the one it had last."""
         return self._keys[number]
 
     def signal(self, number: int) -> Signal:
         """What the series of a number means."""
         return self._signals[number]
 
-    def items(self) -> Iterable[tuple[SeriesKey, Signal]]:
-        """All series with their signals, in the order of their numbers.
+    def named(self, number: int) -> bool:
+        """Whether a number has a series now."""
+        return self._ids.get(self._keys[number]) == number
 
-        A source may add series while another thread reads: a reader takes `len` first, then no more than that many.
+    def numbered(self) -> list[tuple[int, SeriesKey, Signal]]:
+        """All series with their numbers and signals, in the order of the numbers.
+
+        A source may add series while another thread reads: a reader takes `width` first, then no more than that many.
         """
-        return zip(self._keys, self._signals, strict=False)
+        both = enumerate(zip(self._keys, self._signals, strict=False))
+        return [(number, key, signal) for number, (key, signal) in both if self._ids.get(key) == number]
+
+    def items(self) -> Iterable[tuple[SeriesKey, Signal]]:
+        """All series with their signals, in the order of their numbers."""
+        return ((key, signal) for _, key, signal in self.numbered())
+
+    @property
+    def width(self) -> int:
+        """Numbers given out so far: what is by number has this length."""
+        return len(self._signals)
+
+    @property
+    def unnamed(self) -> tuple[int, ...]:
+        """Numbers that no block built from now on uses, and that are not free yet."""
+        return tuple(sorted(self._unnamed.copy()))
+
+    def ask(self, numbers: Iterable[int]) -> None:
+        """Ask the source to let go of the series of these numbers; one that cannot does nothing."""
+        self._asked |= frozenset(numbers)
+
+    def unname(self) -> tuple[int, ...]:
+        """Let go of the series that were asked for, before a block is built; their numbers."""
+        asked, self._asked = self._asked, frozenset[int]()
+        gone = tuple(sorted(number for number in asked if self.named(number)))
+        for number in gone:
+            # A series that is back at once has another number, whatever happens to this one.
+            del self._ids[self._keys[number]]
+        self._unnamed.update(gone)
+        return gone
+
+    def is_unnamed(self, number: int) -> bool:
+        """Whether a number is among the `unnamed`."""
+        return number in self._unnamed
+
+    def free(self, numbers: Iterable[int]) -> None:
+        """Let other series have these numbers, which must be unnamed."""
+        gone = list(numbers)
+        self._unnamed.difference_update(gone)
+        self._free += gone
 
     def __len__(self) -> int:
-        return len(self._signals)
+        return len(self._ids)
 
 
 def anomaly_id(key: SeriesKey, started_ms: int) -> str:

@@ -70,8 +70,8 @@ class Telemetry:
         self._banks = self._gauge("bank_series", "Watched series in each bank of detectors.", "source", "bank")
         self._memory = self._gauge("detector_memory_bytes", "Estimated, with history and names.", "source")
         self._refused = self._counter("series_refused", "New series there was no room for.", "source")
-        self._evicted = self._counter("series_evicted", "Stopped series that the start let go of.", "source")
-        self._stopped = self._gauge("series_stopped", "Series that the next start lets go of.", "source")
+        self._evicted = self._counter("series_evicted", "Stopped series that were let go of.", "source")
+        self._stopped = self._gauge("series_stopped", "Series that have stopped and are still held.", "source")
         self._lag = self._gauge("cycle_lag_seconds", "How far the data processed last is behind the clock.", "source")
         self._up = self._gauge("source_up", "1 while the source gives data.", "source")
 
@@ -186,7 +186,7 @@ class Telemetry:
         self._refused.labels(source).inc(count)
 
     def series_evicted(self, source: str, count: int, *, stopped: int) -> None:
-        """Count series that the start let go of because they had stopped, and say how many have stopped since."""
+        """Count series that were let go because they had stopped, and say how many have stopped and are still held."""
         self._evicted.labels(source).inc(count)
         self._stopped.labels(source).set(stopped)
 

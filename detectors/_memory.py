@@ -138,6 +138,12 @@ def grown(memory: Memory, n: int) -> Memory:
     )
 
 
+def forget(memory: Memory, rows: NDArray[np.integer]) -> None:
+    """Make rows cold, for other series."""
+    fresh = empty(len(rows))
+    memory.doubles[rows], memory.floats[rows] = fresh.doubles, fresh.floats
+
+
 def to_state(memory: Memory) -> State:
     """All fields by name, with the version of the layout."""
     return memory.fields() | {"version": np.array(VERSION, np.int64)}

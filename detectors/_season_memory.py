@@ -116,6 +116,12 @@ def grown(season: Season, n: int) -> Season:
     return Season(*(np.concatenate([a, b]) for a, b in zip(season, fresh, strict=True)))
 
 
+def forget(season: Season, rows: NDArray[np.integer]) -> None:
+    """Make rows cold, for other series."""
+    for name, fresh in empty(len(rows))._asdict().items():
+        getattr(season, name)[rows] = fresh
+
+
 def to_state(season: Season) -> State:
     """Copies of all arrays by name, with the version of the layout."""
     state: State = {name: getattr(season, name).copy() for name in Season._fields}

@@ -142,6 +142,11 @@ class Absence:
         fresh = _empty(n - len(self))
         self._memory = Gaps(*(np.concatenate([a, b]) for a, b in zip(self._memory, fresh, strict=True)))
 
+    def forget(self, columns: NDArray[np.integer]) -> None:
+        """Make columns cold: they belong to other series from now on."""
+        for array in self._memory:
+            array[columns] = 0
+
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""
         state: State = {name: array.copy() for name, array in self._memory._asdict().items()}

@@ -40,6 +40,7 @@ from detectors._memory import (
     Memory,
     bytes_per_series,
     empty,
+    forget,
     from_state,
     grown,
     to_state,
@@ -203,6 +204,10 @@ class Bank:
         if n < len(self):
             raise ValueError(f"n must be >= {len(self)}, got {n}")
         self._memory = grown(self._memory, n)
+
+    def forget(self, columns: NDArray[np.integer]) -> None:
+        """Make columns cold: they belong to other series from now on."""
+        forget(self._memory, columns)
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""

@@ -19,12 +19,13 @@ from typing import Literal
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from detectors._base import F64, I64, Scores, State
 from detectors._power import log2
 from detectors._rows import check_rows, last_of, last_state
 from detectors._season_bins import SLACK, close_bin, day_of, half_width, move_centre, open_bin
-from detectors._season_memory import F32, MARKS, bytes_per_series, empty, from_state, grown, to_state
+from detectors._season_memory import F32, MARKS, bytes_per_series, empty, forget, from_state, grown, to_state
 from detectors._season_memory import Season as Memory
 from detectors._season_recurring import recall
 
@@ -241,6 +242,10 @@ class Season:
         if n < len(self):
             raise ValueError(f"n must be >= {len(self)}, got {n}")
         self._memory = grown(self._memory, n)
+
+    def forget(self, columns: NDArray[np.integer]) -> None:
+        """Make columns cold: they belong to other series from now on."""
+        forget(self._memory, columns)
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from aiops._evicted import without
 from aiops._shares import Shares
 from aiops.detection import Detection
 from aiops.model import Block, SeriesKey, Signal
@@ -159,9 +158,14 @@ def test_the_memory_goes_with_its_series_when_others_are_let_go():
     times = START_MS + STEP_MS * np.arange(len(values))
     whole.learn(Block(times, np.array([1, 2], np.int32), values))
     before = whole.snapshot()["shares.ratios"]
-    after = without(whole.snapshot(), np.array([False, True, True]))["shares.ratios"]
+    whole.forget([0])
+    table.ask([0])
+    table.unname()
+    after = whole.snapshot()["shares.ratios"]
     assert before[0, 0] == 1.0
     np.testing.assert_array_equal(after, [[0.0, *before[0, 1:]]])
+    whole.forget([1])
+    assert whole.ensemble._shares.to_arrays(np.arange(3))["ratios"].shape == (0, before.shape[1])
 
 
 def test_a_snapshot_of_before_begins_anew_and_a_foreign_one_is_refused():

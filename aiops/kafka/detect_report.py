@@ -41,7 +41,7 @@ class DetectReport:
         shards = [shard for _, shard in parts]
         self._telemetry.watched(name, sum(len(shard.source.table) for shard in shards))
         banks = [shard.detection.ensemble.bank for shard in shards]
-        full, light = sum(len(bank) - bank.light for bank in banks), sum(bank.light for bank in banks)
+        full, light = sum(bank.full for bank in banks), sum(bank.light for bank in banks)
         self._telemetry.banks(name, Load(full, light, shards[0].source.step_s if shards else 1.0))
         stopped = sum(int(shard.detection.ensemble.silent().sum()) for shard in shards)
         new = dict.fromkeys(("refused", "evicted", "forgiven", *REASONS), 0)

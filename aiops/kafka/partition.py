@@ -321,7 +321,7 @@ class Partition:
 
 def _answer(question: Question, partition: int, shard: Shard) -> Answer:
     far = frozenset(question.far)
-    columns = [(i, key, signal) for i, (key, signal) in enumerate(shard.source.table.items()) if key.service not in far]
+    columns = [one for one in shard.source.table.numbered() if one[1].service not in far]
     times, values = shard.history.window(-(2**62), question.until_ms)
     columns = [one for one in columns[:MAX_COLUMNS] if one[0] < values.shape[1]]
     chosen = values[:, [i for i, _, _ in columns]]

@@ -50,7 +50,7 @@ class SplitRows:
 
     def _learn(self) -> None:
         table = self._source.table
-        for number in range(len(self._places), len(table)):
+        for number in range(len(self._places), table.width):
             partition = partition_of(table.key(number).service, len(self._rosters))
             roster = self._rosters[partition]
             self._places.append((partition, len(roster.columns)))

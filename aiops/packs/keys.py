@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from aiops.model import SeriesKey
 from aiops.packs._recipe import EdgeRule, Recipe
@@ -82,3 +83,8 @@ class Owners:
             return True
         self.refused += 1
         return False
+
+    def let_go(self, keys: Iterable[SeriesKey]) -> None:
+        """Let any recipe give these series again."""
+        for key in keys:
+            self._owner.pop(key, None)

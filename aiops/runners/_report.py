@@ -176,16 +176,14 @@ class Reporter:
     def _budget(self, shard: Shard) -> None:
         """What the series of a source take, and whether there was no room for some."""
         table, bank = shard.source.table, shard.detection.ensemble.bank
-        light = bank.light
-        self._telemetry.banks(shard.name, Load(len(bank) - light, light, shard.source.step_s))
+        self._telemetry.banks(shard.name, Load(bank.full, bank.light, shard.source.step_s))
         self._telemetry.series_refused(shard.name, self._new(shard.name, "series refused", table.refused))
         stopped = int(shard.detection.ensemble.silent().sum())
         new = self._new(shard.name, "series evicted", shard.evicted)
         self._telemetry.series_evicted(shard.name, new, stopped=stopped)
-        more = f"; a restart lets go of {stopped:,} that have stopped (limits.evict_after_days)" if stopped else ""
         full = (
             f"{table.limited_by} is reached: {len(table):,} series are watched and new ones were refused "
-            f"{table.refused:,} times; raise it, or watch less by prometheus.packs or push.packs{more}"
+            f"{table.refused:,} times; raise it, or watch less by prometheus.packs or push.packs"
         )
         self._say(f"series of {shard.name}", full if table.refused else "", is_warning=True)
 

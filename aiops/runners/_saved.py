@@ -137,9 +137,7 @@ class Saver:
     def _snapshots(self, pipeline: Pipeline, *, every: bool) -> dict[str, bytes]:
         self._saved_at_ms = self._wall_ms() if every else self._saved_at_ms
         shards = [shard for shard in pipeline.shards if every or shard.detection.is_unsaved]
-        return {
-            shard.name: pack_arrays(shard_arrays(shard, evict=True)) for shard in shards if shard.detection.last_ms > 0
-        }
+        return {shard.name: pack_arrays(shard_arrays(shard)) for shard in shards if shard.detection.last_ms > 0}
 
     def _restore_shard(self, shard: Shard) -> None:
         shard.told_ms = self._positions.get(shard.name, shard.told_ms)

@@ -30,6 +30,7 @@ class ServicesSeen:
         self._seen_ms: I64 = np.zeros(0, np.int64)
         self._gap_ms = np.zeros(0)
         self.last_ms = 0
+        self._reuses = 0
 
     def note(self, block: Block) -> bool:
         """Take rows; False if there is no value in them."""
@@ -56,7 +57,10 @@ class ServicesSeen:
         return {self._names[i]: int(self._seen_ms[i]) for i in np.flatnonzero(gone).tolist() if self._names[i]}
 
     def _grow(self) -> None:
-        first, n = len(self._service_of), len(self._table)
+        if self._reuses != (reuses := self._table.reuses):
+            self._reuses = reuses
+            self._begin_anew()
+        first, n = len(self._service_of), self._table.width
         if first == n:
             return
         services = [self._table.key(number).service for number in range(first, n)]
@@ -69,3 +73,11 @@ class ServicesSeen:
         room = np.zeros(len(self._names) - len(self._seen_ms), np.int64)
         self._seen_ms = np.concatenate([self._seen_ms, room])
         self._gap_ms = np.concatenate([self._gap_ms, np.zeros(len(room))])
+
+    def _begin_anew(self) -> None:
+        """Forget which series is whose, and services that have been gone for long."""
+        known = self._seen_ms > self.last_ms - FORGOTTEN_MS
+        self._names = [name for name, is_known in zip(self._names, known.tolist(), strict=True) if is_known]
+        self._numbers = {name: i for i, name in enumerate(self._names)}
+        self._seen_ms, self._gap_ms = self._seen_ms[known], self._gap_ms[known]
+        self._service_of = np.zeros(0, np.int64)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._evicted import without
 from aiops.model import SeriesKey, Signal
 from aiops.pipeline import Shard
 from aiops.wire import decode, encode
@@ -19,28 +18,25 @@ Arrays = dict[str, NDArray[np.generic]]
 
 
 def shard_arrays(shard: Shard, *, evict: bool = False) -> Arrays:
-    """All that a restart needs of a shard, but for the deviations under way.
+    """All that a restart needs of a shard, but for the deviations under way; numbers without a series are left out.
 
     Parameters
     ----------
-    evict : leave out series that have stopped; only for a shard whose numbers nothing else remembers over a restart
+    evict : leave out series that have stopped, where they are not let go while the service runs
     """
-    state, history = shard.detection.snapshot(), shard.history.snapshot()
-    series = list(shard.source.table.items())
-    if evict and (stopped := shard.detection.stopped()).any():
-        # The table may have grown since the last row, the ring keeps some room.
-        gone = np.flatnonzero(stopped)
-        state = without(state, ~stopped)
-        history["values"] = np.delete(history["values"], gone[gone < history["values"].shape[1]], axis=1)
-        is_gone = set(gone.tolist())
-        series = [one for i, one in enumerate(series) if i not in is_gone]
-        arrays: Arrays = {"evicted": np.array([len(gone)])}
-    else:
-        arrays = {}
-    arrays |= {f"detection.{k}": v for k, v in state.items()}
+    numbers, table = shard.detection.numbers(), shard.source.table
+    stopped = set(np.flatnonzero(shard.detection.stopped()).tolist()) if evict else set[int]()
+    numbers = np.array([number for number in numbers.tolist() if number not in stopped], np.int64)
+    state, history = shard.detection.snapshot(numbers), shard.history.snapshot()
+    # The table may have grown since the last row, the ring keeps some room.
+    width = len(state["presence.seen_ms"])
+    fed = numbers[:width]
+    history["values"] = history["values"][:, fed[fed < history["values"].shape[1]]]
+    series = [(table.key(number), table.signal(number)) for number in numbers.tolist()]
+    arrays = {f"detection.{k}": v for k, v in state.items()}
     arrays |= {f"history.{k}": v for k, v in history.items()}
     arrays["table"] = np.frombuffer(encode(series), np.uint8)
-    return arrays | {"step_s": np.array([shard.source.step_s])}
+    return arrays | {"step_s": np.array([shard.source.step_s]), "evicted": np.array([len(stopped)])}
 
 
 def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> None:

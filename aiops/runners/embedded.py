@@ -269,6 +269,8 @@ class Embedded:
 
     def _arrived(self, item: _Arrived, act: Act) -> None:
         found = item.shard.feed(item.batch)
+        if not item.batch.history:
+            item.shard.ask()
         self._reporter.heard(item.shard, item.batch)
         self._telemetry.batch(item.shard.name, item.batch, found)
         if item.batch.history:

@@ -22,6 +22,7 @@ class Batch:
     history : these blocks teach the detectors and raise nothing
     found : anomalies that detectors elsewhere have found up to `position`
     marks : how far other logs are read once this is saved, by name
+    let_go : numbers whose series had stopped, and that these blocks and those after them use for no series
     """
 
     position: int
@@ -30,6 +31,7 @@ class Batch:
     history: bool = False
     found: tuple[Anomaly, ...] = ()
     marks: Mapping[str, int] = field(default_factory=dict)
+    let_go: tuple[int, ...] = ()
 
 
 class Source(Protocol):

@@ -34,17 +34,25 @@ class Columns:
 
     def block(self, times: I64, answers: Sequence[Matrix | None]) -> Block:
         """Join one answer per recipe (None: it has none), all with the same times."""
+        self._let_go(self.table.unname())
         ids = [self._ids(number, answer) for number, answer in enumerate(answers)]
-        values = np.full((len(times), len(self.table)), np.nan)
+        values = np.full((len(times), self.table.width), np.nan)
         for columns, answer in zip(ids, answers, strict=True):
             if answer is not None:
                 self._fill(values, columns, answer.values)
-        return Block(times, np.arange(len(self.table), dtype=np.int32), values)
+        return Block(times, np.arange(values.shape[1], dtype=np.int32), values)
 
     def drain(self) -> Counter[str]:
         """What was counted since the last call."""
         counts, self.counts = self.counts, Counter()
         return counts
+
+    def _let_go(self, gone: Sequence[int]) -> None:
+        """Leave nothing of series that have stopped; there may be room now for some that were left out."""
+        if gone:
+            numbers = {-1, *gone}
+            self._owners.let_go({self.table.key(number) for number in gone})
+            self._remembered = {of: column for of, column in self._remembered.items() if column not in numbers}
 
     def _ids(self, number: int, answer: Matrix | None) -> I64:
         if answer is None:

@@ -38,12 +38,14 @@ class Reading:
     ----------
     present : (queries, t) number of series with a value
     failed : why a query has no answer, by its number
+    let_go : see `Batch`
     """
 
     window: Window
     block: Block
     present: I64
     failed: Mapping[int, SourceError]
+    let_go: tuple[int, ...]
 
 
 class Steps:
@@ -137,7 +139,7 @@ class Steps:
     def _begin(self, window: Window, start_ms: int, *, stubborn: bool) -> asyncio.Task[Reading] | None:
         if start_ms > window.end_ms:
             return None
-        known = len(self.columns.table)
+        known = self.columns.table.width
         rows = max(FEWEST_ROWS, min(CELLS // known, self.client.connection.max_points)) if known else FIRST_ROWS
         part = Window(start_ms, min(window.end_ms, start_ms + (rows - 1) * window.step_ms), window.step_ms)
         return asyncio.create_task(self.fully(part, stubborn=stubborn))
@@ -171,6 +173,7 @@ class Steps:
     def _reading(self, window: Window, answers: Mapping[int, Matrix | SourceError]) -> Reading:
         matrices = [a if isinstance(a := answers[n], Matrix) else None for n in range(len(self.queries))]
         block = self.columns.block(window.times(), matrices)
+        let_go = self.columns.table.unnamed
         self.ledger.count(self.columns.drain())
         if any(matrices) or not self.ledger.is_up:
             self.ledger.answered(self.now_ms())
@@ -179,4 +182,4 @@ class Steps:
             if matrix is not None:
                 present[n] = np.isfinite(matrix.values).sum(axis=1)
         failed = {n: a for n, a in answers.items() if isinstance(a, SourceError)}
-        return Reading(window, block, present, failed)
+        return Reading(window, block, present, failed, let_go)

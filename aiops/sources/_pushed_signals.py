@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -124,6 +124,20 @@ class Signals:
         for plan in self._plans if is_free else ():
             self._claim(plan, again=True)
         self._recount()
+
+    def let_go(self, numbers: Sequence[int]) -> None:
+        """Let go of watched series that had no value for long.
+
+        Those that have raw series get other numbers, and there may be room now for some that had none.
+        """
+        gone = np.array(numbers, np.int32)
+        for plan in self._plans if len(gone) else ():
+            stopped = np.isin(plan.ids, gone)
+            for i in np.flatnonzero(stopped).tolist():
+                del self._owners[plan.keys[i]]
+            plan.ids[stopped] = -1
+        for plan in self._plans if len(gone) else ():
+            self._claim(plan, again=True)
 
     def wanted(self) -> tuple[I32, I32]:
         """Raw series of which rates are needed, and of which levels are."""

@@ -100,7 +100,7 @@ class PrometheusSource:
                     async for reading in chunks:
                         position = reading.window.end_ms
                         self._brought = reading.present[:, -1]
-                        yield Batch(position, _blocks(reading.block), history=is_history)
+                        yield Batch(position, _blocks(reading.block), history=is_history, let_go=reading.let_go)
             if position is None:
                 position = self._newest_ms() - self.timing.step_ms
             async for batch in self._live(position):
@@ -119,7 +119,7 @@ class PrometheusSource:
         window = Window.aligned(start_ms, end_ms, self.step_s)
         async with aclosing(self._steps.chunks(window, stubborn=False)) as chunks:
             async for reading in chunks:
-                yield Batch(reading.window.end_ms, _blocks(reading.block))
+                yield Batch(reading.window.end_ms, _blocks(reading.block), let_go=reading.let_go)
 
     async def alerts(self, start_ms: int, end_ms: int) -> list[Event]:
         """Alerts that fired in a period, as events at their beginnings and ends, in time order.
@@ -171,7 +171,8 @@ class PrometheusSource:
             if rows := self._ripe_rows(reading):
                 block = reading.block
                 position = int(block.times[rows - 1])
-                yield Batch(position, _blocks(Block(block.times[:rows], block.ids, block.values[:rows])))
+                ripe = Block(block.times[:rows], block.ids, block.values[:rows])
+                yield Batch(position, _blocks(ripe), let_go=reading.let_go)
             if position < newest:
                 await self._sleep_until(newest + t.step_ms + t.settle_ms)
 

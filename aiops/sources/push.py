@@ -240,12 +240,15 @@ class PushSource:
         times = np.arange(closed_ms + step_ms, last_ms + 1, step_ms)
         if not len(times):
             return None
+        self._signals.let_go(self.table.unname())
         self._signals.add(self._raws.fresh())
         ids, values, repeated = self._ticks.close(times, self._raws.width, *self._waiting.take(last_ms))
         self._tally.drop("duplicate", repeated)
         self._clock.closed_ms = last_ms
         self._evict(last_ms)
-        return Batch(last_ms, (Block(times, ids, values),), history=is_history) if len(ids) else None
+        if not len(ids):
+            return None
+        return Batch(last_ms, (Block(times, ids, values),), history=is_history, let_go=self.table.unnamed)
 
     def _jump(self, limit_ms: int) -> None:
         jump_ms = self._clock.jump_ms(limit_ms, self._waiting.oldest_ms)

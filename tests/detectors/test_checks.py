@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from detectors import DETECTORS, Bank, Light, Scores, Verdicts
 from detectors._base import State
+from detectors.absence import Absence
 from detectors.checks import (
     CHECKS,
     NOISES,
@@ -13,7 +15,9 @@ from detectors.checks import (
     check_bad_input_is_survived,
     check_refused_rows_leave_no_trace,
     check_surprise_means_what_it_says,
+    sample_rows,
 )
+from detectors.season import Season
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
@@ -97,3 +101,19 @@ def test_surprise_is_the_share_of_rows_on_plain_noise(make: Make, noise: str, st
 def test_a_detector_that_is_never_surprised_is_caught() -> None:
     with pytest.raises(AssertionError, match=r"surprise 2 comes 0\.00 times as often"):
         check_surprise_means_what_it_says(Credulous, "gaussian", 15, rows=1_000)
+
+
+@pytest.mark.parametrize("make", [lambda n: Bank(n, 600.0), Absence, lambda n: Season(n, 600.0)])
+def test_a_forgotten_column_scores_as_one_that_nothing_was_seen_of(make: Make) -> None:
+    minutes, values = sample_rows(600, 3)
+    times = 10 * minutes  # the season has an opinion after days
+    late = values.copy()
+    late[:300, 1] = np.nan
+    one, other = make(3), make(3)
+    one.update(times[:300], values[:300])
+    one.forget(np.array([1]))  # type: ignore[attr-defined]
+    other.update(times[:300], late[:300])
+    said, wanted = one.update(times[300:], values[300:]), other.update(times[300:], late[300:])
+    assert np.isfinite(wanted.surprise[:, 1]).any()
+    for field in fields(said):
+        np.testing.assert_array_equal(getattr(said, field.name), getattr(wanted, field.name), err_msg=field.name)
