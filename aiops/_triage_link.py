@@ -147,10 +147,16 @@ class Linker:
         """The same for one member, evidence too."""
         return self._look([member])
 
-    def grow(self, group: Group, before: Reach, more: Reach) -> None:
-        """A group of reach `before` took in what has the reach `more`: no need to look at every member again."""
-        if not group.extra:
-            self._reach[group.key] = (group.version, _joined(before, more))
+    def grow(self, group: Group, before: Reach, more: Reach, share: tuple[int, int]) -> None:
+        """A group of reach `before` was given what has the reach `more`: no need to look at every member again.
+
+        Parameters
+        ----------
+        share : how many members it has kept, of how many; what is over its limit links nothing
+        """
+        kept, given = share
+        if kept in (0, given):
+            self._reach[group.key] = (group.version, _joined(before, more) if kept else before)
 
     def forget(self, keys: Iterable[int]) -> None:
         """These groups are gone."""
@@ -222,8 +228,10 @@ class Linker:
         if (there := other.services.get(service)) is not None:
             near = _stretch_gap(stretch, there) <= self._settings.window_s * 1000
             found += [self._sized(0, gap_ms(stretch, there))] if near else []
-        for place, relation in self.nearness.related(service).items():
-            if (there := other.services.get(place)) is None:
+        related = self.nearness.related(service)
+        for place in related if len(related) < len(other.services) else other.services:
+            relation, there = related.get(place), other.services.get(place)
+            if relation is None or there is None:
                 continue
             is_early = stretch.first_ms - there.last_ms > relation.earlier_ms
             is_late = there.first_ms - stretch.last_ms > relation.later_ms
@@ -327,8 +335,9 @@ class Index:
         before, more = self._linker.reach(winner), self._linker.reach(loser)
         for keys in [*(self._at[s] for s in more.services), self._unknown]:
             keys.discard(loser.key)
+        count, given = len(winner.members), len(loser.members)
         absorb(winner, loser)
-        self._linker.grow(winner, before, more)
+        self._linker.grow(winner, before, more, (len(winner.members) - count, given))
         self._linker.forget([loser.key])
         self._enter(winner, more)
 

@@ -27,6 +27,18 @@ def test_members_over_the_limit_are_counted_and_still_hold_the_incident():
     assert [e.id for e in later.alerts] == ["B"]
 
 
+def test_what_is_over_the_limit_links_nothing():
+    told = Told(max_members=3, graph=CHAIN)
+    told.feed(0, *[alert(f"A{n}", "a", -1) for n in range(2)])
+    told.feed(30)
+    told.feed(31, alert("B0", "b", 31), alert("B1", "b", 32), alert("B2", "b", 33))
+    assert told.feed(40)[0].title.endswith("(+2 further)")
+    told.feed(50, alert("C0", "c", 50))
+    (incident,) = told.feed(90)
+    assert incident.services == ("a", "b"), "c is near b, of which one was kept"
+    assert len(told.feed(95, alert("E0", "e", 95))) == 2, "c was not kept, so what is near it alone is not near"
+
+
 def test_beyond_the_limit_of_ids_too_they_are_only_counted(monkeypatch):
     monkeypatch.setattr(_triage_group, "MAX_EXTRA", 1)
     told = Told(max_members=2)

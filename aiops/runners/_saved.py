@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from aiops._active import Active
@@ -47,7 +48,7 @@ class Saver:
         self._saved_at_ms = wall_ms()
         self._pruned_at_ms = wall_ms()
         self._consumed: list[int] = []
-        self._cases: dict[str, bytes] = {}
+        self._kept: deque[tuple[str, bytes]] = deque()
         self._states: dict[str, bytes] = {}
         self._positions: dict[str, int] = {}
 
@@ -82,8 +83,8 @@ class Saver:
         return [r.event for r in received]
 
     def keep_case(self, case: Case) -> None:
-        """Keep what a ranker was shown with the next cycle."""
-        self._cases[case.name] = encode_case(case)
+        """Keep what a ranker was shown with the next cycle; any thread may ask."""
+        self._kept.append((case.name, encode_case(case)))
 
     def cycle(
         self,
@@ -111,8 +112,9 @@ class Saver:
         positions |= {name: at for name, at in marks.items() if self._positions.get(name, -1) < at}
         snapshots = self._snapshots(pipeline, every=last or self._snapshot_due())
         suppressed = pipeline.triage.suppressed()
-        cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, self._cases, suppressed)
-        self._consumed, self._cases = [], {}
+        cases = dict(self._kept.popleft() for _ in range(len(self._kept)))
+        cycle = Cycle(incidents, notifications, positions, states, self._consumed, snapshots, cases, suppressed)
+        self._consumed = []
         self._states |= states
         self._positions |= positions
         return (

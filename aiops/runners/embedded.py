@@ -24,6 +24,7 @@ from aiops.runners._clock import EventClock
 from aiops.runners._pace import Pace
 from aiops.runners._ranking import RankFunction, RankingTasks
 from aiops.runners._report import Reporter
+from aiops.runners._rest import Rest
 from aiops.runners._saved import Saver
 from aiops.runners._tasks import cancelled, until
 from aiops.runners._watching import Watching
@@ -108,6 +109,7 @@ class Embedded:
         self._queue: asyncio.Queue[_Arrived | Ranked | None] = asyncio.Queue(maxsize=4)
         self._outbox_filled = asyncio.Event()
         self._inbox_filled = True  # of the last run, perhaps
+        self._rest = Rest(self._rouse)
         self._ranking = RankingTasks(rank, failed=telemetry.ranking_failed)
         self._new_graph: ServiceGraph | None = None
         self._history_ms: int | None = None
@@ -150,15 +152,18 @@ class Embedded:
             await until(stop, [*tasks, *beside, cycles])
         finally:
             stop.set()
-            self.wake()
+            self._rouse()
             self._graph_read.set()
             faults = await self._end([*tasks, *self._ranking.tasks], [*beside, cycles])
         if faults:
             raise faults[0]
 
     def wake(self) -> None:
-        """Look at the inbox now instead of at the next tick."""
+        """Look at the inbox now, or as soon as the last cycle has rested, instead of at the next tick."""
         self._inbox_filled = True
+        self._rest.ask()
+
+    def _rouse(self) -> None:
         if not self._queue.full():
             self._queue.put_nowait(None)
 
@@ -234,7 +239,8 @@ class Embedded:
             outcome = await self._cycle(item)
             self._reporter.working(now=False)
             await self._save(outcome, stop)
-            self._telemetry.cycle(perf_counter() - started)
+            self._telemetry.cycle(took_s := perf_counter() - started)
+            self._rest.worked(took_s)
 
     def _patience_s(self) -> float:
         """How long nothing may come: a tick, or until triage has something to do."""
@@ -245,7 +251,7 @@ class Embedded:
     async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
         outcome, pipeline = _Outcome(), self.pipeline
         act = self._acting(outcome)
-        events = [(event, self._muted_now(event)) for event in self._inbox()]
+        events = [(event, self._muted_now(event)) for event in await self._inbox()]
         if self._new_graph is not None:
             pipeline.triage.graph, self._new_graph = self._new_graph, None
         if isinstance(item, _Arrived):
@@ -299,16 +305,17 @@ class Embedded:
 
         return act
 
-    def _inbox(self) -> list[Event]:
+    async def _inbox(self) -> list[Event]:
         if not self._inbox_filled:
             return []
+        self._inbox_filled = False  # before reading: what comes meanwhile sets it again
         try:
-            events = self.saver.inbox()
+            events = await asyncio.to_thread(self.saver.inbox)
         except StoreError as error:
             self._failed("store", error)
+            self._inbox_filled = True
             return []
-        # There may be more than were given at once.
-        self._inbox_filled = bool(events)
+        self._inbox_filled |= bool(events)  # there may be more than were given at once
         return events
 
     def _muted_now(self, event: Event) -> str:
@@ -335,11 +342,12 @@ class Embedded:
         return await self._kept(await asyncio.to_thread(build_case, incident, found, graph, now_ms))
 
     async def _kept(self, case: Case) -> Case:
-        self.saver.keep_case(case)
+        await asyncio.to_thread(self.saver.keep_case, case)
         return case
 
     async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
-        cycle = self.saver.cycle(self.pipeline, outcome.sends, clock_ms=self._clock_ms())
+        now_ms = self._clock_ms()
+        cycle = await asyncio.to_thread(self.saver.cycle, self.pipeline, outcome.sends, clock_ms=now_ms)
         if cycle is None:
             return
         for incident in cycle.incidents:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
+import sys
 
 import pytest
 
@@ -41,9 +43,11 @@ def as_before():
 @pytest.fixture
 def own_logging():
     """What a command sets up for its process must not outlive the test."""
-    root = logging.getLogger()
+    root, interval_s = logging.getLogger(), sys.getswitchinterval()
     handlers, level = root.handlers[:], root.level
     yield
+    sys.setswitchinterval(interval_s)
+    gc.unfreeze()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -94,6 +98,7 @@ def test_a_configuration_is_run_and_says_where_it_listens(tmp_path, capfd):
     logged = capfd.readouterr().err
     assert "url=http://127.0.0.1:" in logged
     assert "stopped" in logged
+    assert gc.get_freeze_count() > 0, "the collector does not look through what was imported again"
 
 
 class EndingWhen(logging.Handler):
