@@ -98,10 +98,11 @@ class Retry(DeliveryError):
     ----------
     reason : what the receiver said, without secrets
     after_s : seconds the receiver asked us to wait; 0 = our own back-off decides
+    is_limit : nothing is wrong with it, there was just too much of it (429)
     """
 
-    def __init__(self, reason: str, after_s: float = 0.0) -> None:
-        self.reason, self.after_s = reason, after_s
+    def __init__(self, reason: str, after_s: float = 0.0, *, is_limit: bool = False) -> None:
+        self.reason, self.after_s, self.is_limit = reason, after_s, is_limit
         super().__init__(reason)
 
 

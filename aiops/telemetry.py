@@ -25,8 +25,8 @@ from aiops.events import REASONS, Received
 from aiops.model import Anomaly, Event, EventKind, Incident, Kind, Status
 from aiops.sources._base import Batch
 
-Result = Literal["sent", "left out", "retried", "rejected"]
-"""What came of one attempt to notify."""
+Result = Literal["sent", "left out", "replaced", "retried", "rejected"]
+"""What came of one attempt to notify; replaced = a later notification said it all."""
 
 EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
 RECEIVING = ("alertmanager", "grafana", "events")

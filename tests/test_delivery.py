@@ -18,8 +18,8 @@ INCIDENT = Incident("i1", "open", "t", "warning", 0, 0, 0)
 RULES = DeliveryRules(first_s=2, longest_s=60, asked_s=600, timeout_s=0.05, give_up_s=3600, patience_s=5, idle_s=30)
 
 
-def note(key, receiver="pager", incident="i1", created_ms=0):
-    return Notification(key, replace(INCIDENT, id=incident), receiver, "opened", created_ms)
+def note(key, receiver="pager", incident="i1", created_ms=0, reason="opened"):
+    return Notification(key, replace(INCIDENT, id=incident), receiver, reason, created_ms)
 
 
 class Fake:
@@ -199,6 +199,95 @@ def test_after_a_day_of_failures_it_is_given_up_and_said(store):
         assert store.counts()["dead"] == 0
         await bench.at(3700)
         assert store.dead_letters()[0].note == "given up after 2 attempts: down"
+
+    asyncio.run(story())
+
+
+def test_who_asks_us_to_wait_has_not_failed_and_nothing_is_given_up_while_it_takes_anything(store):
+    async def story():
+        busy = Retry("too much", after_s=600, is_limit=True)
+        pager = Fake(*[busy] * 5, None, busy, busy)
+        bench = Bench(store, pager=pager)
+        store.commit(Cycle(notifications=[note("1"), note("2", incident="i2")]))
+        for at_s in range(0, 3000, 600):
+            await bench.at(at_s)
+        assert [row.attempts for row in store.pending(10**9)] == [0, 0]
+        await bench.at(3000)
+        assert pager.got[-2:] == ["1", "2"], "the first is taken, the second is too much"
+        await bench.at(3000 + RULES.give_up_s - 1)
+        assert store.counts()["dead"] == 0
+        pager.answers = [busy]
+        await bench.at(3000 + RULES.give_up_s + 600)
+        assert store.dead_letters()[0].note == "given up after 1 attempts: too much", "it took nothing for so long"
+
+    asyncio.run(story())
+
+
+def test_a_receiver_that_does_not_say_how_long_is_left_alone_for_longer_each_time(store):
+    async def story():
+        busy = Retry("too much", is_limit=True)
+        bench = Bench(store, pager=Fake(*[busy] * 3))
+        store.commit(Cycle(notifications=[note("1"), note("2", incident="i2")]))
+        at_s, waits = 0.0, []
+        for _ in range(3):
+            waits.append(await bench.at(at_s))
+            at_s += waits[-1]
+        assert [1 <= waits[0] <= 2, 2 <= waits[1] <= 4, 4 <= waits[2] <= 8] == [True] * 3
+        await bench.at(at_s)
+        assert bench.delivery.counts["pager", "sent"] == 2
+
+    asyncio.run(story())
+
+
+def test_what_waited_for_long_and_is_no_news_any_more_gives_way(store, caplog):
+    async def story():
+        pager = Fake(Retry("down"))
+        bench = Bench(store, pager=pager)
+        notes = [
+            note("1"),
+            note("2", reason="cause changed"),
+            note("3", reason="flapping"),
+            note("4", reason="resolved"),
+        ]
+        store.commit(
+            Cycle(notifications=[*notes, note("5", incident="i2"), note("6", incident="i2", reason="flapping")])
+        )
+        await bench.at(0)
+        assert pager.got == ["1", "5", "6"], "what has not waited is told"
+        with caplog.at_level(logging.INFO):
+            await bench.at(100)
+        assert pager.got == ["1", "5", "6", "1", "4"]
+        assert bench.delivery.counts["pager", "replaced"] == 2
+        assert caplog.text.count("notification replaced receiver=pager") == 2
+        said = {row.notification.key: (row.state, row.note) for row in store.outgoing("i1")}
+        assert said["3"] == said["2"] == ("done", "not sent: a later one said it all")
+        assert said["4"] == ("done", "")
+
+    asyncio.run(story())
+
+
+def test_a_receiver_that_likes_it_is_told_of_several_incidents_at_once_each_in_order(store):
+    async def story():
+        opened, two = asyncio.Event(), asyncio.Event()
+
+        class Wide(Fake):
+            at_once = 2
+
+            async def send(self, notification):
+                if len(self.got) == 1:
+                    two.set()
+                return await super().send(notification)
+
+        wide = Wide(opened, opened)
+        bench = Bench(store, replace(RULES, timeout_s=600, patience_s=600), wide=wide)
+        kept = [note("1", "wide"), note("1b", "wide"), note("2", "wide", "i2"), note("3", "wide", "i3")]
+        store.commit(Cycle(notifications=kept))
+        run = asyncio.create_task(bench.at(0))
+        await two.wait()
+        assert wide.got == ["1", "2"]
+        opened.set()
+        await run
+        assert wide.got == ["1", "2", "3", "1b"]
 
     asyncio.run(story())
 

@@ -33,6 +33,16 @@ class Tended(Protocol):
         ...
 
 
+@runtime_checkable
+class Wide(Protocol):
+    """What may be told of several incidents at once; the others are told of one after the other."""
+
+    @property
+    def at_once(self) -> int:
+        """Of how many."""
+        ...
+
+
 class Notifier(Protocol):
     """Tells one receiver."""
 
@@ -50,3 +60,8 @@ class Notifier(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+def at_once(notifier: Notifier | None) -> int:
+    """Of how many incidents a notifier may be told at the same time."""
+    return notifier.at_once if isinstance(notifier, Wide) else 1

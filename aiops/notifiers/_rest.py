@@ -158,7 +158,7 @@ class Rest:
         wait_s = retry_after_s(answer.headers.get("retry-after", ""))
         if answer.status >= 500:
             return Unsure(said, wait_s)
-        return Retry(said, wait_s) if answer.status in LATER else Reject(said)
+        return Retry(said, wait_s, is_limit=answer.status == 429) if answer.status in LATER else Reject(said)
 
     async def close(self) -> None:
         """Close connections."""

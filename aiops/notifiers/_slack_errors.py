@@ -11,6 +11,7 @@ _LATER_STATUSES = frozenset({408, 425, 429})
 _LATER = frozenset({"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable"}) | {
     *("request_timeout", "team_added_to_org", "accesslimited", "external_channel_migrating", "message_limit_exceeded")
 }
+_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}) | {
     *("not_allowed_token_type", "org_login_required", "two_factor_setup_required", "access_denied"),
     "team_access_not_granted",
@@ -65,7 +66,7 @@ def judged(status: int, error: str, headers: Mapping[str, str], method: str) -> 
         # A gateway's 5xx says nothing about what is behind it.
         return Unsure(said, asked_s)
     if status in _LATER_STATUSES or word in _LATER:
-        return Retry(said, asked_s)
+        return Retry(said, asked_s, is_limit=status == 429 or word in _LIMITED)
     if word in _TOKEN:
         return TokenRefused(f"{said}: put a bot token that works into token_file and start again")
     if word in ("message_not_found", "thread_not_found"):

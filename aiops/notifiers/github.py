@@ -139,7 +139,7 @@ def limited(answer: Answer, clock: Callable[[], float] = time.time) -> DeliveryE
         wait_s = 60.0
     if not wait_s and answer.status == _FORBIDDEN:
         return None
-    return Retry(f"HTTP {answer.status}: GitHub asks to wait", wait_s)
+    return Retry(f"HTTP {answer.status}: GitHub asks to wait", wait_s, is_limit=True)
 
 
 def markdown(found: Sequence[Section], mark: str) -> str:

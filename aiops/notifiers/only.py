@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from aiops.model import Incident, Notification
-from aiops.notifiers._base import Notifier, Receipt
+from aiops.notifiers._base import Notifier, Receipt, at_once
 from aiops.notifiers.receipts import Receipts
 
 TOLD = "told"
@@ -59,6 +59,11 @@ class OnlyNotifier:
         self.inner = inner
         self._rule = rule
         self._receipts = receipts
+
+    @property
+    def at_once(self) -> int:
+        """As many as the inner one."""
+        return at_once(self.inner)
 
     async def send(self, notification: Notification) -> Receipt:
         """Pass it on, or say why it is left out."""

@@ -43,6 +43,8 @@ class PagerDutyNotifier:
     ConfigError : the routing key is none
     """
 
+    at_once = 8  # chosen: each notification is one request with a key of its own
+
     def __init__(
         self, rest: Rest, routing_key: Secret, receipts: Receipts, *, page: str = "", changes: bool = True
     ) -> None:

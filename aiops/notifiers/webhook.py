@@ -43,6 +43,8 @@ class WebhookNotifier:
     ConfigError : the address is none, or a header cannot be sent
     """
 
+    at_once = 8  # chosen: each notification is one request with a key of its own
+
     def __init__(
         self,
         url: str,

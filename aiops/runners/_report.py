@@ -30,7 +30,13 @@ BUSY_MS = 75_000  # chosen: two and a half usual steps in one cycle
 JUMP_MS = 5_000  # chosen: no clock is slewed by that much between two reports
 JUMPED_FOR_MS = 180_000  # chosen: how long a jump of the clock is said
 NOT_LOST = frozenset({"samples", "nan", "warnings", "infos", "clock_back", "query_refused", "query_unavailable"})
-RESULTS: dict[str, Result] = {"sent": "sent", "left out": "left out", "retried": "retried", "dead": "rejected"}
+RESULTS: dict[str, Result] = {
+    "sent": "sent",
+    "left out": "left out",
+    "replaced": "replaced",
+    "retried": "retried",
+    "dead": "rejected",
+}
 assert set(RESULTS.values()) == set(get_args(Result))
 
 

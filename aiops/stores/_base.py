@@ -73,8 +73,12 @@ class Outbox(Protocol):
         """The receiver has it."""
         ...
 
-    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
-        """Try again, not before `at_ms`."""
+    def retry_at(self, key: str, at_ms: int, reason: str, *, failed: bool = True) -> None:
+        """Try again, not before `at_ms`; `failed` counts it as an attempt."""
+        ...
+
+    def give_way(self, key: str) -> bool:
+        """Mark it as done, unsent, if a later one of its incident waits for the same receiver; tell whether."""
         ...
 
     def dead(self, key: str, reason: str) -> None:

@@ -67,6 +67,9 @@ class SqlStore:
 
     def commit(self, cycle: Cycle) -> None:
         """Save a cycle, all of it or nothing."""
+        # Encoded before the transaction: senders of alerts wait while it is open.
+        incidents = [incident_row(incident) for incident in cycle.incidents]
+        notifications = [outbox_row(notification) for notification in cycle.notifications]
         with self.database.transaction() as write:
             self._check_lease(write)
             write.run(
@@ -74,12 +77,12 @@ class SqlStore:
                 "VALUES (:id, :status, :services, :started_ms, :resolved_ms, :body) ON CONFLICT (id) DO UPDATE SET "
                 "status = excluded.status, services = excluded.services, started_ms = excluded.started_ms, "
                 "resolved_ms = excluded.resolved_ms, body = excluded.body",
-                [incident_row(incident) for incident in cycle.incidents],
+                incidents,
             )
             write.run(
                 "INSERT INTO outbox (key, receiver, incident_id, lane, created_ms, body) "
                 "VALUES (:key, :receiver, :incident_id, :lane, :created_ms, :body) ON CONFLICT (key) DO NOTHING",
-                [outbox_row(notification) for notification in cycle.notifications],
+                notifications,
             )
             upsert(write, "positions", ("source", "position"), cycle.positions.items())
             upsert(write, "states", ("name", "body"), cycle.states.items())
@@ -186,10 +189,19 @@ class SqlStore:
         """The receiver has it."""
         self._mark("UPDATE outbox SET state = 'done', attempts = attempts + 1, note = '' WHERE key = :key", key)
 
-    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
+    def retry_at(self, key: str, at_ms: int, reason: str, *, failed: bool = True) -> None:
         """Try again, not before `at_ms`."""
-        statement = "UPDATE outbox SET next_ms = :at_ms, attempts = attempts + 1, note = :reason WHERE key = :key"
-        self._mark(statement, key, at_ms=at_ms, reason=reason)
+        statement = "UPDATE outbox SET next_ms = :at_ms, attempts = attempts + :tries, note = :reason WHERE key = :key"
+        self._mark(statement, key, at_ms=at_ms, reason=reason, tries=int(failed))
+
+    def give_way(self, key: str) -> bool:
+        """Leave it out if more of its incident waits for the same receiver; see `Store`."""
+        statement = (
+            "UPDATE outbox AS o SET state = 'done', note = :note WHERE key = :key "
+            "AND EXISTS (SELECT 1 FROM outbox AS l WHERE l.state = 'pending' AND l.receiver = o.receiver "
+            "AND l.incident_id = o.incident_id AND l.number > o.number)"
+        )
+        return self._mark(statement, key, note="not sent: a later one said it all") > 0
 
     def dead(self, key: str, reason: str) -> None:
         """Never try again; it stays visible."""
@@ -325,9 +337,9 @@ class SqlStore:
                 f"{self.database.name}: another worker has taken over {self.lease.name}; nothing was written"
             )
 
-    def _mark(self, statement: str, key: str, **values: object) -> None:
+    def _mark(self, statement: str, key: str, **values: object) -> int:
         with self.database.transaction() as write:
-            write.run(statement, {"key": key, **values})
+            return write.run(statement, {"key": key, **values})
 
     def _one(self, query: str, name: str) -> bytes | None:
         rows = self.database.rows(query, {"name": name})

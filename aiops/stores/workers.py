@@ -148,9 +148,13 @@ class LanedOutbox:
         """The receiver has it."""
         self._store.done(key)
 
-    def retry_at(self, key: str, at_ms: int, reason: str) -> None:
+    def retry_at(self, key: str, at_ms: int, reason: str, *, failed: bool = True) -> None:
         """Try again, not before `at_ms`."""
-        self._store.retry_at(key, at_ms, reason)
+        self._store.retry_at(key, at_ms, reason, failed=failed)
+
+    def give_way(self, key: str) -> bool:
+        """Leave it out if a later one of its incident waits."""
+        return self._store.give_way(key)
 
     def dead(self, key: str, reason: str) -> None:
         """Never try again; it stays visible."""

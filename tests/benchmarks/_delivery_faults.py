@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from aiops.delivery import Delivery
 from aiops.errors import Retry
@@ -21,15 +21,14 @@ from aiops.notifiers import Receipt
 from aiops.stores import Cycle
 from aiops.stores.sqlite import open_sqlite
 
-Fault = Literal["restarts", "429", "5xx", "timeouts", "resets", "down for an hour", "clock jumps"]
-FAULTS: tuple[Fault, ...] = ("restarts", "429", "5xx", "timeouts", "resets", "down for an hour", "clock jumps")
+Fault = Literal["restarts", "429", "429 storms", "5xx", "timeouts", "resets", "down for an hour", "clock jumps"]
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 REASONS: tuple[Literal["opened", "cause changed", "resolved"], ...] = ("opened", "cause changed", "resolved")
 START_MS = 1_700_000_000_000
 SPREAD_S = 4 * 3600
 LATEST_S = 30 * 3600
-# Ten minutes in which everything is refused, every forty. Were half of all requests refused for hours, with waits of
-# two minutes, no sender that waits as it is asked could deliver twelve a minute.
 STORM_S, STORM_EVERY_S = 600, 2400
+"""Of "429 storms": ten minutes in which everything is refused, every forty. "429" refuses half of all, all the time."""
 
 
 @dataclass
@@ -42,6 +41,7 @@ class Receiver:
     keys: dict[str, float] = field(default_factory=dict)
     repeated: int = 0
     now_s: Callable[[], float] = lambda: 0.0
+    at_once: int = 8
 
     async def send(self, note: Notification) -> Receipt:
         fault = self.trouble(self.now_s())
@@ -71,7 +71,11 @@ class Outcome:
     repeated: int
     """The same key again: the receiver knows it, no person sees it."""
     dead: int
+    replaced: int
+    """Not sent, because a later one of the incident, which was, said it all."""
     healthy_worst_s: float
+    last_s: float
+    """When the troubled receiver had everything, after the first was written."""
 
 
 def outcome_of(fault: Fault, folder: Path, *, incidents: int = 1000, seed: int = 7) -> Outcome:
@@ -148,8 +152,10 @@ class _Run:
     def _trouble(self, now_s: float) -> Retry | None:
         rng = self.rng
         match self.fault:
-            case "429" if rng.random() < (1.0 if now_s % STORM_EVERY_S < STORM_S else 0.05):
-                return Retry("HTTP 429", rng.choice((0.0, 1.0, 30.0, 120.0)))
+            case "429" if rng.random() < 0.5:
+                return self._too_much()
+            case "429 storms" if rng.random() < (1.0 if now_s % STORM_EVERY_S < STORM_S else 0.05):
+                return self._too_much()
             case "5xx" if rng.random() < 0.5:
                 return Retry("HTTP 503", rng.choice((0.0, 5.0)))
             case "resets" if rng.random() < 0.5:
@@ -160,8 +166,17 @@ class _Run:
                 return Retry("ConnectError")
         return None
 
+    def _too_much(self) -> Retry:
+        return Retry("HTTP 429", self.rng.choice((0.0, 1.0, 30.0, 120.0)), is_limit=True)
+
     def _loses(self) -> bool:
         return self.fault in ("timeouts", "resets") and self.rng.random() < 0.2
+
+    def _replaced(self) -> set[str]:
+        """What says how an incident goes on, did not arrive, and whose incident's end did."""
+        keys = self.troubled.keys
+        ends = {i for i in self.troubled.seen if f"{i}:resolved:troubled" in keys}
+        return {key for i in ends if (key := f"{i}:cause-changed:troubled") not in keys}
 
     def _outcome(self) -> Outcome:
         wanted = {key for key in self.written if key.endswith(":troubled")}
@@ -170,10 +185,12 @@ class _Run:
         waits = [at_s - self.written[key] for key, at_s in self.healthy.keys.items()]
         return Outcome(
             wanted=len(wanted),
-            lost=len(wanted - set(self.troubled.keys)),
+            lost=len(wanted - set(self.troubled.keys) - self._replaced()),
             seen_twice=sum(len(s) - len(set(s)) for s in self.troubled.seen.values()),
             out_of_order=len(mixed),
             repeated=self.troubled.repeated + self.healthy.repeated,
             dead=self.store.counts()["dead"],
+            replaced=len(self._replaced()),
+            last_s=max(self.troubled.keys.values(), default=0.0),
             healthy_worst_s=max(waits, default=0.0),
         )

@@ -59,6 +59,8 @@ def faults() -> list[Row]:
             at_most(f"{fault}: seen twice by a person", found.seen_twice, "", 0),
             at_most(f"{fault}: incidents told out of order", found.out_of_order, "", 0),
             Row(f"{fault}: repeated with the same key", found.repeated),
+            Row(f"{fault}: gave way to a later one", found.replaced),
+            Row(f"{fault}: everything told after the first of four hours of incidents", found.last_s / 3600, "h"),
             at_most(f"{fault}: longest wait of the other receiver", found.healthy_worst_s, "s", 2.0),
         ]
     return rows

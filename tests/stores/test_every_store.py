@@ -143,9 +143,15 @@ def test_each_receiver_hears_of_one_incident_in_order(store):
     store.done("b1")
     assert store.waiting() == {"pager": 5000, "chat": 0}
     assert store.pending(5000)[0] == Outgoing(notes[0], 1, 5000, "busy")
+    store.retry_at("a1", 5000, "asks to wait", failed=False)
+    assert store.pending(5000)[0] == Outgoing(notes[0], 1, 5000, "asks to wait")
     store.dead("a1", "gone")
     assert keys(0) == ["a2", "c1"]
     assert store.dead_letters() == [Outgoing(notes[0], 2, 5000, "gone", state="dead")]
+    assert store.give_way("a2")
+    assert (keys(0), store.outgoing("i1")[1].state) == (["c1", "a3"], "done")
+    assert not store.give_way("a3"), "nothing waits behind it, c1 is for another receiver"
+    assert keys(0) == ["c1", "a3"]
 
 
 def test_a_retry_set_by_a_wrong_clock_is_due_now(store):
