@@ -8,11 +8,15 @@ Rule 2. Services unknown to the graph are near themselves, and near each other f
 Rule 3. Adding a member never breaks a link. Merging linked groups until none are left therefore has one outcome,
 whatever the order of arrival.
 Rule 4. Evidence links nothing, and neither does the service "". It joins what is near in any direction.
-Rule 5. What people were told of takes in others only if it explains them: each of their roots, the services that depend
-on none of the others, must be linked to it. What has a root of its own is another incident, although both may be felt
-at the same entry. What begins at once needs no such reason.
-Rule 6. What is linked only because its service has been failing for longer than `window_s` may be more of the same or a
-new wave. It waits for `late_cause_s`; a second service makes it a wave, and that is another incident.
+Rule 5. What people were told of takes in others only if it explains them, or they explain it. Each of their roots, the
+services that depend on none of the others, must be linked to it; and it must depend on something of it, lie on the way
+down from where it began, or share something below with every root that is there: a cause that comes late explains all.
+What has a root of its own is another incident, although both may be felt at the same entry. What begins at once needs
+no such reason.
+Rule 6. What begins long after its neighbours may be more of the same or a new wave. It waits, `unknown_window_s` after
+`late_cause_s` and `late_cause_s` after `window_s`; a second service makes it a wave, and that is another incident.
+Rule 7. What comes back belongs to where it was, and brings that no nearer to others: only its first start counts, once
+people have been told (before that it would break rule 3).
 """
 
 from __future__ import annotations
@@ -22,76 +26,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import networkx as nx
-
 from aiops._triage_group import Group
 from aiops._triage_member import Member
+from aiops._triage_near import Nearness
 from aiops._triage_settings import TriageSettings
 from rca import ServiceGraph
 
 _FOREVER_MS = 1 << 62
-
-
-class Relation(NamedTuple):
-    """How a service stands to another: calls between them, and how much earlier and later the other one may begin."""
-
-    hops: int
-    earlier_ms: int
-    later_ms: int
-
-
-class Nearness:
-    """Services within `max_hops` of each other, remembered until the graph changes."""
-
-    def __init__(self, graph: ServiceGraph, settings: TriageSettings) -> None:
-        self._graph = graph
-        self._max_hops = settings.max_hops
-        self._window_ms, self._late_ms = round(settings.window_s * 1000), round(settings.late_cause_s * 1000)
-        self._undirected = graph.digraph.to_undirected(as_view=True)
-        self._near: dict[str, dict[str, int]] = {}
-        self._below: dict[str, dict[str, int]] = {}
-        self._related: dict[str, dict[str, Relation]] = {}
-
-    def near(self, service: str) -> dict[str, int]:
-        """Every service near this one with its distance in calls; itself at 0, also if the graph does not know it."""
-        if service not in self._near:
-            found = {service: 0}
-            if service in self._graph:
-                found = dict(nx.single_source_shortest_path_length(self._undirected, service, cutoff=self._max_hops))
-            self._near[service] = found
-        return self._near[service]
-
-    def below(self, service: str) -> dict[str, int]:
-        """What a service depends on, with the distance in calls; itself at 0."""
-        if service not in self._below:
-            self._below[service] = self._reached(service, self._graph.digraph)
-        return self._below[service]
-
-    def related(self, service: str) -> dict[str, Relation]:
-        """Other services whose trouble may be that of this one."""
-        if service not in self._related:
-            found: dict[str, Relation] = {}
-            above = self._reached(service, self._graph.digraph.reverse(copy=False))
-            for place, hops in self.below(service).items():
-                _widen(found, place, Relation(hops, self._window_ms, self._late_ms))
-                left = self._reached(place, self._graph.digraph.reverse(copy=False), self._max_hops - hops)
-                for other, more in left.items():
-                    _widen(found, other, Relation(hops + more, self._late_ms, self._late_ms))
-            for place, hops in above.items():
-                _widen(found, place, Relation(hops, self._late_ms, self._window_ms))
-            found.pop(service, None)
-            self._related[service] = found
-        return self._related[service]
-
-    def _reached(self, service: str, digraph: nx.DiGraph[str], most: int | None = None) -> dict[str, int]:
-        if service not in self._graph:
-            return {service: 0}
-        cutoff = self._max_hops if most is None else most
-        return dict(nx.single_source_shortest_path_length(digraph, service, cutoff=cutoff))
-
-    def knows(self, service: str) -> bool:
-        """Tell whether the graph has this service."""
-        return service in self._graph
 
 
 class Stretch(NamedTuple):
@@ -109,6 +50,15 @@ class Reach:
     all: Stretch
     services: dict[str, Stretch]
     unknown: Stretch | None
+    sames: dict[str, Stretch]
+    """By what its members are stretches of."""
+
+    def came_back(self, other: Reach, within_ms: float) -> bool:
+        """Tell whether the other is nothing but what was here until shortly before."""
+        return all(
+            name in self.sames and _stretch_gap(stretch, self.sames[name]) <= within_ms
+            for name, stretch in other.sames.items()
+        )
 
 
 class Link(NamedTuple):
@@ -139,13 +89,13 @@ class Linker:
         """What of this group decides about links."""
         version, reach = self._reach.get(group.key, (-1, None))
         if reach is None or version != group.version:
-            reach = self._look(group.core)
+            reach = self._look(group.core, told=group.status != "forming")
             self._reach[group.key] = (group.version, reach)
         return reach
 
     def reach_of(self, member: Member) -> Reach:
         """The same for one member, evidence too."""
-        return self._look([member])
+        return self._look([member], told=False)
 
     def grow(self, group: Group, before: Reach, more: Reach, share: tuple[int, int]) -> None:
         """A group of reach `before` was given what has the reach `more`: no need to look at every member again.
@@ -155,7 +105,8 @@ class Linker:
         share : how many members it has kept, of how many; what is over its limit links nothing
         """
         kept, given = share
-        if kept in (0, given):
+        is_new = len(more.sames) == given and before.sames.keys().isdisjoint(more.sames)
+        if kept == 0 or (kept == given and (is_new or group.status == "forming")):
             self._reach[group.key] = (group.version, _joined(before, more) if kept else before)
 
     def forget(self, keys: Iterable[int]) -> None:
@@ -163,11 +114,14 @@ class Linker:
         for key in keys:
             self._reach.pop(key, None)
 
-    def _look(self, members: Iterable[Member]) -> Reach:
+    def _look(self, members: Iterable[Member], *, told: bool) -> Reach:
         services: dict[str, Stretch] = {}
-        for m in members:
+        sames: dict[str, Stretch] = {}
+        for m in sorted(members, key=lambda m: m.order):
             end_ms = _FOREVER_MS if m.end_ms is None else m.end_ms
-            services[m.service] = _join(services.get(m.service), Stretch(m.start_ms, m.start_ms, end_ms))
+            sames[m.same] = _join(sames.get(m.same), Stretch(m.start_ms, m.start_ms, end_ms))
+            start_ms = sames[m.same].first_ms if told else m.start_ms
+            services[m.service] = _join(services.get(m.service), Stretch(start_ms, start_ms, end_ms))
         whole: Stretch | None = None
         unknown: Stretch | None = None
         for service, stretch in services.items():
@@ -176,7 +130,7 @@ class Linker:
                 unknown = _join(unknown, stretch)
         assert whole is not None
         services.pop("", None)
-        return Reach(whole, services, unknown)
+        return Reach(whole, services, unknown, sames)
 
     def link(self, one: Reach, other: Reach) -> Link | None:
         """How two groups are linked, None if they are not."""
@@ -211,10 +165,27 @@ class Linker:
         return min(found, default=None)
 
     def explains(self, home: Reach, other: Reach) -> bool:
-        """Tell whether the other began at once with the home, or has no root that is not linked to it."""
-        return gap_ms(home.all, other.all) <= self._settings.unknown_window_s * 1000 or all(
-            self._link_of(root, other, home) is not None for root in self._roots(other) if self.nearness.knows(root)
-        )
+        """Tell whether the other began at once with the home, or has no root that is not linked to it and explained."""
+        if gap_ms(home.all, other.all) <= self._settings.unknown_window_s * 1000:
+            return True
+        roots = [root for root in self._roots(other) if self.nearness.knows(root)]
+        return all(self._link_of(r, other, home) is not None and self._is_explained(r, home) for r in roots)
+
+    def _is_explained(self, root: str, home: Reach) -> bool:
+        """Tell whether a root depends on the home, or explains all of it better than its own roots do."""
+        below = self.nearness.below(root)
+        if any(place in home.services for place in below):
+            return True
+        first = min(home.services, key=lambda s: (home.services[s].first_ms, s))
+        flows, since_ms = self.nearness.below(first), home.services[first].first_ms
+        after = [place for place, there in home.services.items() if there.first_ms > since_ms]
+        if root in flows and len(after) == len(home.services) - 1 and all(s in flows for s in after):
+            return True  # what comes from above goes on its way down
+        return all(self._shares(below, self.nearness.below(old)) for old in self._roots(home))
+
+    def _shares(self, one: dict[str, int], other: dict[str, int]) -> bool:
+        """Tell whether two services depend on a third (or one on the other) by `max_hops` calls in all."""
+        return any(one[place] + other[place] <= self._settings.max_hops for place in one.keys() & other.keys())
 
     def _roots(self, reach: Reach) -> list[str]:
         """Services that depend on none of the others; of those that depend on each other all."""
@@ -263,23 +234,31 @@ class Linker:
     def _home(self, group: Group, index: Index, at: int) -> Group | None:
         """The open incident that a forming group belongs to."""
         reach = self.reach(group)
-        homes = [
-            (link, g.first, g.key)
-            for g, link in index.linked(group)
-            if g.status != "forming" and self.explains(self.reach(g), reach)
-        ]
+        told = [(g, link) for g, link in index.linked(group) if g.status != "forming"]
         group.patient_at = None
+        if back := [
+            (link, g.first, g.key) for g, link in told if self.reach(g).came_back(reach, self._settings.window_s * 1000)
+        ]:
+            return index.groups[min(back)[2]]
+        homes = [(link, g.first, g.key) for g, link in told if self.explains(self.reach(g), reach)]
         if not homes:
             return None
         link, _, key = min(homes)
-        if link.gap_ms > self._settings.window_s * 1000:
-            if len(reach.services) > 1:
-                return None
-            patient_at = group.began_at + round(self._settings.late_cause_s * 1000)
-            if at < patient_at:
-                group.patient_at = patient_at
-                return None
+        doubt_s = self._doubt_s(link.gap_ms)
+        if doubt_s and len(reach.services) > 1:
+            return None
+        until_at = group.began_at + round(doubt_s * 1000)
+        if at < until_at:
+            group.patient_at = until_at
+            return None
         return index.groups[key]
+
+    def _doubt_s(self, gap_ms: int) -> float:
+        """How long what begins so much later waits for a second service, which makes it a new wave; 0 = not at all."""
+        settings = self._settings
+        if gap_ms > settings.window_s * 1000:
+            return settings.late_cause_s
+        return settings.unknown_window_s if gap_ms > settings.late_cause_s * 1000 else 0.0
 
     def _merge_forming(self, index: Index, absorb: Callable[[Group, Group], None]) -> None:
         queue = sorted(index.forming(), key=lambda g: g.first)
@@ -348,20 +327,14 @@ class Index:
             self._unknown.add(group.key)
 
 
-def _widen(found: dict[str, Relation], place: str, more: Relation) -> None:
-    known = found.get(place, more)
-    found[place] = Relation(
-        min(known.hops, more.hops), max(known.earlier_ms, more.earlier_ms), max(known.later_ms, more.later_ms)
-    )
-
-
 def _joined(one: Reach, other: Reach) -> Reach:
     # Updated in place: the old reach of a storm is never asked for again, and copying it made merging quadratic.
     services = one.services
     for service, stretch in other.services.items():
         services[service] = _join(services.get(service), stretch)
     unknown = one.unknown if other.unknown is None else _join(one.unknown, other.unknown)
-    return Reach(_join(one.all, other.all), services, unknown)
+    one.sames.update(other.sames)
+    return Reach(_join(one.all, other.all), services, unknown, one.sames)
 
 
 def _join(one: Stretch | None, other: Stretch) -> Stretch:

@@ -80,7 +80,10 @@ def test_one_and_the_same_service_belongs_together_as_long_as_it_lasts():
     told = Told(graph=CHAIN)
     told.feed(0, anomaly("a", "a"))
     told.feed(40)
-    assert len(told.feed(800, alert("soon", "a", 800))) == 1
+    assert len(told.feed(300, alert("at once", "a", 300))) == 1
+    told.feed(800, alert("soon", "a", 800))
+    assert len(told.feed(919)) == 2
+    assert len(told.feed(920)) == 1
     told.feed(3600, alert("later", "a", 3600))
     assert len(told.feed(3899)) == 2
     assert len(told.feed(3900)) == 1
@@ -95,6 +98,56 @@ def test_a_new_wave_over_services_that_have_long_been_failing_is_another_inciden
     told.feed(3660, alert("a2", "a", 3660))
     assert told.keys == ["opened:console"] * 2
     assert [len(i.alerts) for i in told.triage.incidents()] == [0, 2]
+
+
+def test_a_new_wave_shows_within_minutes_too_by_its_second_service():
+    told = Told(graph=CHAIN)
+    told.feed(0, anomaly("a", "a"), anomaly("b", "b"))
+    told.feed(40)
+    told.feed(600, alert("b2", "b", 600))
+    told.feed(615, alert("a2", "a", 615))
+    told.feed(640)
+    assert told.keys == ["opened:console"] * 2
+    assert [len(i.alerts) for i in told.triage.incidents()] == [0, 2]
+
+
+def test_a_cause_that_comes_late_must_explain_every_root_that_is_there():
+    graph = ServiceGraph([("a", "b"), ("b", "c"), ("a", "x"), ("c", "d"), ("x", "d")])
+    told = Told(graph=graph)
+    told.feed(0, anomaly("a", "a"), anomaly("b", "b"))
+    told.feed(40)
+    assert len(told.feed(250, alert("x", "x", 250))) == 2, "b does not depend on it"
+    told = Told(graph=graph)
+    told.feed(0, anomaly("a", "a"), anomaly("b", "b"))
+    told.feed(40)
+    assert len(told.feed(250, alert("c", "c", 250))) == 1
+    told = Told(graph=graph)
+    told.feed(0, anomaly("a", "a"), anomaly("c", "c"))
+    told.feed(40)
+    assert len(told.feed(250, alert("x", "x", 250))) == 1, "both may have it from d, which says nothing"
+
+
+def test_what_comes_from_above_takes_in_what_is_on_its_way_down():
+    told = Told(graph=ServiceGraph([("a", "b"), ("b", "c"), ("a", "x")]))
+    told.feed(10, anomaly("a", "a", 0), anomaly("b", "b", 5), anomaly("c", "c", 10))
+    told.feed(40)
+    assert len(told.feed(250, alert("x", "x", 250))) == 1
+
+
+def test_what_comes_back_for_hours_takes_in_no_fault_of_its_neighbours_and_keeps_its_own():
+    told = Told(graph=CHAIN)
+    at_s = 0
+    for n in range(20):
+        told.feed(at_s, alert(f"c{n}", "c", at_s, labels=(("alertname", "Flaps"),)))
+        told.feed(at_s + 40)
+        told.feed(at_s + 60, alert(f"c{n}", "c", at_s + 60, "resolved", labels=(("alertname", "Flaps"),)))
+        at_s += 200
+    told.feed(at_s, alert("a", "a", at_s), alert("b", "b", at_s))
+    told.feed(at_s + 40)
+    told.feed(at_s + 50, alert("c20", "c", at_s + 50, labels=(("alertname", "Flaps"),)))
+    flapping, fault = told.feed(at_s + 100)
+    assert (len(flapping.alerts), flapping.services) == (21, ("c",))
+    assert (len(fault.alerts), fault.services) == (2, ("a", "b"))
 
 
 def test_a_name_nobody_knows_is_near_itself_only_after_two_minutes():
