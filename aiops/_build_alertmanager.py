@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from aiops._config_receivers import AlertmanagerReceiver
 from aiops._secret_file import read_secret
+from aiops.audit import added
 from aiops.config import Settings
 from aiops.errors import ConfigError
 from aiops.model import Anomaly, Event
@@ -17,7 +18,11 @@ from aiops.notifiers._rest import Rest, basic
 from aiops.notifiers.alertmanager import AlertmanagerNotifier
 from aiops.notifiers.silences import Silences
 from aiops.secret import Secret
+from aiops.silencing import Silencing
+from aiops.stores import Store
 
+SILENCES = "silences"
+"""Whose receipts the lines are of who silenced what."""
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OURS = frozenset({"alertname", "service", "severity", "incident"})
 
@@ -58,6 +63,18 @@ def silenced(silences: Mapping[str, Silences]) -> Callable[[Anomaly | Event], st
         return next((reason for one in silences.values() if (reason := one.why(item))), "")
 
     return why if silences else None
+
+
+def build_silencing(
+    silences: Mapping[str, Silences], store: Store, clock: Callable[[], int], people: Collection[str]
+) -> Silencing:
+    """What people list, make and end silences with."""
+
+    def note(at_ms: int, line: str) -> None:
+        kept = store.receipts(SILENCES, "")
+        store.keep_receipts(SILENCES, "", added(kept, at_ms, line))
+
+    return Silencing(silences, store.incident, people=people, clock=clock, audit=note)
 
 
 def _replicas(one: AlertmanagerReceiver, base: Path) -> Replicas:

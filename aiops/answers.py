@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from aiops.audit import PREFIX, Audited, latest
 from aiops.model import Incident, Status, Suppressed
 from aiops.stores import Outgoing, Store
 from aiops.telemetry import Health, Telemetry
@@ -47,6 +48,10 @@ class StoreAnswers:
         """Have these dead letters tried again, all if there are none; how many there were."""
         wanted = keys or [row.notification.key for row in self.store.dead_letters(MOST_PUT_BACK)]
         return self.store.put_back(wanted, self.now_ms())
+
+    def audit(self, limit: int) -> list[Audited]:
+        """Who did what, latest first."""
+        return latest(self.store.shared_receipts(PREFIX, limit))
 
     def now_ms(self) -> int:
         """The wall clock, unix ms."""

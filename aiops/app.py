@@ -16,7 +16,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from aiops._build_alertmanager import build_silences, silenced
+from aiops._build_alertmanager import build_silences, build_silencing, silenced
 from aiops._build_inputs import build_inputs
 from aiops._build_notifiers import Around, build_notifiers, pagers, tended, tickets
 from aiops._build_packs import all_packs, chosen
@@ -195,7 +195,14 @@ def _assembled(
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
     telemetry.add_verdicts(book.counts)
     backend = ServiceBackend(store, pipeline, telemetry, health, runner.wake, inputs.push, otlp, book=book)
-    web = build_app(backend, web_settings(settings, base), telemetry=telemetry, clock=wall, slack=buttons.apps)
+    web = build_app(
+        backend,
+        web_settings(settings, base),
+        telemetry=telemetry,
+        clock=wall,
+        slack=buttons.apps,
+        silencing=build_silencing(silences, store, clock.wall_ms, settings.verdicts.people),
+    )
     return Service(
         settings,
         pipeline,

@@ -266,6 +266,82 @@ def suppressed(
     list_suppressed(store, since_ms=time_ms(since, "--since"), incident=incident, output=output)
 
 
+silence = typer.Typer(help="Silences of Alertmanager: what nobody is told of, and until when.", no_args_is_help=True)
+app.add_typer(silence, name="silence")
+
+Who = Annotated[str, typer.Option(help="Your name.")]
+Lasts = Annotated[str, typer.Option("--for", help="How long, such as 30m, 2h or 1d.")]
+Matchers = Annotated[list[str] | None, typer.Option("--matcher", help="Such as service=cart; may be given again.")]
+OfIncident = Annotated[str, typer.Argument(help="Incident that it is for, instead of matchers.")]
+Comment = Annotated[str, typer.Option(help="Why.")]
+
+
+@silence.command("list")
+def silence_list(url: Service = "http://127.0.0.1:8080", token_file: TokenFile = None, output: Format = "text") -> None:
+    """List what is silenced now, and by whom."""
+    from aiops.commands.silences import list_silences
+
+    list_silences(url=url, token_file=token_file, output=output)
+
+
+@silence.command("propose")
+def silence_propose(
+    incident: OfIncident = "",
+    *,
+    who: Who,
+    matcher: Matchers = None,
+    lasts: Lasts = "2h",
+    comment: Comment = "",
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Say which silence would be made for an incident; makes none."""
+    from aiops.commands.silences import make_silence
+
+    make_silence(incident, matcher or [], lasts, who=who, comment=comment, propose=True, url=url, token_file=token_file)
+
+
+@silence.command("create")
+def silence_create(
+    incident: OfIncident = "",
+    *,
+    who: Who,
+    matcher: Matchers = None,
+    lasts: Lasts = "2h",
+    comment: Comment = "",
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Make a silence in Alertmanager, for an incident or for matchers."""
+    from aiops.commands.silences import make_silence
+
+    make_silence(
+        incident, matcher or [], lasts, who=who, comment=comment, propose=False, url=url, token_file=token_file
+    )
+
+
+@silence.command("expire")
+def silence_expire(
+    silence_id: Annotated[str, typer.Argument(help="Its id.")],
+    *,
+    who: Who,
+    url: Service = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """End a silence now."""
+    from aiops.commands.silences import end_silence
+
+    end_silence(silence_id, who=who, url=url, token_file=token_file)
+
+
+@app.command()
+def audit(url: Service = "http://127.0.0.1:8080", token_file: TokenFile = None, output: Format = "text") -> None:
+    """List who pressed which button in Slack, and who made and ended silences."""
+    from aiops.commands.silences import list_audit
+
+    list_audit(url=url, token_file=token_file, output=output)
+
+
 @app.command()
 def doctor(config: ConfigFile = Path("aiops.yaml"), output: Format = "text") -> None:
     """Look at everything the service needs, and say what to do about what is wrong."""

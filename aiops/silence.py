@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from aiops import words
 from aiops._triage_title import severity
+from aiops.errors import InputError
 from aiops.model import Anomaly, Event, Incident
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ OWN_ALERTS = frozenset({INCIDENT_ALERT, WATCHDOG_ALERT})
 
 
 _SILENCED = "silenced"
+_MATCHER = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,28 @@ class Silence:
         by = f" by {self.created_by}" if self.created_by else ""
         why = f": {self.comment}" if self.comment else ""
         return f"{_SILENCED}{by} until {words.clock(self.ends_ms)}{why}"[:500]
+
+
+def matcher_of(text: str) -> Matcher:
+    """A rule as Alertmanager's tools write it, with or without quotation marks.
+
+    >>> str(matcher_of("service=~cart|db")), str(matcher_of('team!="data"'))
+    ('service=~"cart|db"', 'team!="data"')
+
+    Raises
+    ------
+    InputError : it is none
+    """
+    found = _MATCHER.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f'matchers: {text[:200]!r} is not like service="cart" or alertname=~"A|B"')
+    name, sign, value = found[1], found[2], found[3]
+    value = value[1:-1].replace('\\"', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
+    try:
+        re.compile(value if "~" in sign else "")
+    except re.error as error:
+        raise InputError(f"matchers: {text[:200]!r}: {error}") from error
+    return Matcher(name, value, is_regex="~" in sign, is_equal="!" not in sign)
 
 
 def labels_of(item: Anomaly | Event, extra: Mapping[str, str] | None = None) -> dict[str, str]:

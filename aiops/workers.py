@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
+from aiops._build_alertmanager import build_silences, build_silencing
 from aiops._build_kafka import Parts, check_kafka, security, topic_settings
 from aiops._build_slack import signed_apps
 from aiops._build_web import web_settings
@@ -118,6 +119,7 @@ class Worker:
         backend = gateway_backend(self._shared, gateway, next((one.health for one in begun if one.health), None))
         telling = self._telling(begun)
         parts.telemetry.add_verdicts(parts.verdicts)
+        silences = build_silences(self._settings, self._base, parts.wall_ms)
         web = build_app(
             backend,
             # A form may come back to another worker than the one that made it.
@@ -125,6 +127,7 @@ class Worker:
             telemetry=parts.telemetry,
             clock=parts.wall,
             slack=self._slack_apps(),
+            silencing=build_silencing(silences, parts.store, parts.wall_ms, self._settings.verdicts.people),
         )
 
         async def serve_web() -> None:
@@ -139,6 +142,8 @@ class Worker:
             stop.set()
             await asyncio.wait(tasks, timeout=GRACE_S)
             await cancelled(tasks, again_s=1.0)
+            for one in silences.values():
+                await one.close()
 
     def _telling(self, begun: list[Begun]) -> Telling:
         shared = self._shared

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from aiops import audit
 from aiops.errors import StoreError
 from aiops.model import Incident
 from aiops.notifiers._slack_cap import ChannelHour, Digest
@@ -15,9 +16,6 @@ from aiops.notifiers.receipts import Receipts
 from aiops.silence import Silence
 
 T = TypeVar("T")
-
-MOST_AUDIT = 500
-"""Lines of who did what: chosen, months of a team's clicks."""
 
 
 class Incidents(Protocol):
@@ -129,13 +127,8 @@ class SlackState:
         await self._receipts.keep(incident_id, {f"proposal:{proposal_id}": ""})
 
     async def audit(self, at_ms: int, line: str) -> None:
-        """Keep a line of who did what, the latest `MOST_AUDIT`."""
-        names = sorted(name for name in await self._receipts.of("") if name.startswith("audit:"))
-        number = 0
-        while (name := f"audit:{at_ms:015d}:{number:04d}") in names:
-            number += 1
-        old = names[: max(0, len(names) + 1 - MOST_AUDIT)]
-        await self._receipts.keep("", {name: line} | dict.fromkeys(old, ""))
+        """Keep a line of who did what, the latest `audit.MOST`."""
+        await self._receipts.keep("", audit.added(await self._receipts.of(""), at_ms, line))
 
     async def audited(self) -> list[tuple[int, str]]:
         """Who did what and when (unix ms), in order."""

@@ -159,6 +159,10 @@ class Store(Outbox, Protocol):
         """What a receiver keeps under one name, by incident."""
         ...
 
+    def shared_receipts(self, prefix: str, limit: int = 1000) -> list[tuple[str, str, str]]:
+        """Receipts of no incident whose name begins so, as (receiver, name, value), the greatest name first."""
+        ...
+
     def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
         """Keep values beside those that are there; "" forgets one. They go when their incident does."""
         ...

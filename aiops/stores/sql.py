@@ -272,6 +272,15 @@ class SqlStore:
         query = "SELECT incident_id, value FROM receipts WHERE receiver = :receiver AND name = :name"
         return pairs(self.database.rows(query, {"receiver": receiver, "name": name}))
 
+    def shared_receipts(self, prefix: str, limit: int = 1000) -> list[tuple[str, str, str]]:
+        """Receipts of no incident whose name begins so; see `Store`."""
+        rows = self.database.rows(
+            "SELECT receiver, name, value FROM receipts WHERE incident_id = '' AND name LIKE :begins ESCAPE '!' "
+            "ORDER BY name DESC, receiver LIMIT :limit",
+            {"begins": f"{literal(prefix)}%", "limit": limit},
+        )
+        return [(receiver, name, value) for receiver, name, value in rows]
+
     def keep_receipts(self, receiver: str, incident_id: str, values: Mapping[str, str]) -> None:
         """Keep values beside those that are there; "" forgets one."""
         key = {"receiver": receiver, "incident_id": incident_id}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiops._accepted import Accepted
+from aiops.audit import Audited
 from aiops.model import Event, Incident, Status, Suppressed
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS
@@ -98,6 +99,10 @@ class Backend(Protocol):
 
     def put_back(self, keys: list[str]) -> int:
         """Have these dead letters tried again, all if there are none; how many there were."""
+        ...
+
+    def audit(self, limit: int) -> list[Audited]:
+        """Who pressed, silenced and ended what, latest first."""
         ...
 
     def warnings(self) -> list[str]:

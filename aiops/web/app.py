@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from aiops.errors import AiopsError, InputError, NotFound, NotPermitted, TooLarge, UnsupportedMedia
+from aiops.silencing import Silencing
 from aiops.telemetry import Telemetry
 from aiops.web._base import Backend, WebSettings
 from aiops.web.api import Api
@@ -24,6 +25,7 @@ from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import WRITE_PATH, Receivers
 from aiops.web.shortcut import Shortcut
+from aiops.web.silence_api import SilenceApi
 from aiops.web.slack import SlackApp, SlackRoute
 from aiops.web.verdict_api import VerdictApi
 from aiops.web.verdict_pages import VerdictPages
@@ -41,6 +43,7 @@ def build_app(
     telemetry: Telemetry | None = None,
     clock: Callable[[], float] = time.time,
     slack: Sequence[SlackApp] = (),
+    silencing: Silencing | None = None,
 ) -> Starlette:
     """Build the application.
 
@@ -49,6 +52,7 @@ def build_app(
     telemetry : where requests and events are counted; None = a private one that nobody sees
     clock : wall time, unix seconds
     slack : apps whose buttons come in here
+    silencing : makes silences; None = nothing can be silenced
     """
     metrics = telemetry or Telemetry()
     intake = Intake(settings.max_held_bytes, settings.body_timeout_s)
@@ -67,12 +71,17 @@ def build_app(
             *Api(backend).routes(),
             *VerdictApi(backend, intake).routes(),
             *DeliveryApi(backend, intake).routes(),
+            *SilenceApi(silencing or _no_silences(backend), intake, pages).routes(),
             *VerdictPages(pages, intake, settings.form_key).routes(),
             *pages.routes(),
         ],
         middleware=[guard, shortcut],
         exception_handlers=failed,
     )
+
+
+def _no_silences(backend: Backend) -> Silencing:
+    return Silencing({}, backend.incident, clock=lambda: 0)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
+from aiops.audit import MOST
 from aiops.errors import InputError, NotYet, Retry, StoreError
 from aiops.notifiers._slack_clicks import ClickRules
 from aiops.notifiers._slack_desk import Desk, OpenedTicket
-from aiops.notifiers._slack_state import MOST_AUDIT
 from aiops.silence import proposal
 from tests.notifiers import _slack_rules as rules
 from tests.notifiers._fake_slack import Fault
@@ -320,13 +320,13 @@ def test_the_audit_is_bounded_and_in_order():
     with world() as here:
 
         async def story():
-            for number in range(MOST_AUDIT + 3):
+            for number in range(MOST + 3):
                 await here.state.audit(number // 2, f"line {number}")
             return await here.state.audited()
 
         kept = asyncio.run(story())
-        assert len(kept) == MOST_AUDIT
-        assert [line for _, line in kept] == [f"line {n}" for n in range(3, MOST_AUDIT + 3)]
+        assert len(kept) == MOST
+        assert [line for _, line in kept] == [f"line {n}" for n in range(3, MOST + 3)]
 
 
 def test_a_refused_button_does_not_stop_at_a_person_who_cannot_be_told():

@@ -126,6 +126,16 @@ def test_incidents_are_found_by_status_service_and_time(store):
     assert ids(service="%") == []
 
 
+def test_receipts_of_no_incident_are_found_by_how_their_names_begin(store):
+    store.keep_receipts("slack", "", {"audit:1": "a", "audit:3": "c", "audit_2": "no", "thread": "t"})
+    store.keep_receipts("silences", "", {"audit:2": "b"})
+    store.keep_receipts("slack", "i1", {"audit:4": "of an incident"})
+    found = [("slack", "audit:3", "c"), ("silences", "audit:2", "b"), ("slack", "audit:1", "a")]
+    assert store.shared_receipts("audit:") == found
+    assert store.shared_receipts("audit:", limit=1) == found[:1]
+    assert store.shared_receipts("audit_") == [("slack", "audit_2", "no")]
+
+
 def test_each_receiver_hears_of_one_incident_in_order(store):
     other = replace(INCIDENT, id="i2")
     notes = [note("a1"), note("a2"), note("b1", incident=other), note("c1", receiver="chat"), note("a3")]

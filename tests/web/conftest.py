@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from aiops._accepted import Accepted
+from aiops.audit import Audited
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status, Suppressed
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written, version_of
@@ -158,6 +159,7 @@ class FakeBackend:
     held_back: list[Suppressed] = field(default_factory=list)
     sent: list[Outgoing] = field(default_factory=list)
     replayed: list[list[str]] = field(default_factory=list)
+    lines: list[Audited] = field(default_factory=list)
     book: VerdictBook = field(default_factory=lambda: book_over(INCIDENT))
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
@@ -209,6 +211,9 @@ class FakeBackend:
     def put_back(self, keys: list[str]) -> int:
         self.replayed.append(keys)
         return len(keys) or 7
+
+    def audit(self, limit: int) -> list[Audited]:
+        return self.lines[:limit]
 
     def warnings(self) -> list[str]:
         return self.concerns
