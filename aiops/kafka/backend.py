@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from aiops._accepted import Accepted
 from aiops._triage_state import unpack as unpack_triage
@@ -48,10 +48,9 @@ class KafkaBackend(StoreAnswers):
     gateway: Gateway | None = None
     cluster: Health | None = None
     _otlp: OtlpReader = field(init=False)
-    _decoded: list[Samples] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        self._otlp = OtlpReader(self._decoded.append, self.limits)
+        self._otlp = OtlpReader(_nowhere, self.limits)
 
     @property
     def book(self) -> VerdictBook:
@@ -73,12 +72,14 @@ class KafkaBackend(StoreAnswers):
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:
         """Take an OTLP request; Kafka has it when this returns."""
         gateway = self._gateway()
-        self._decoded.clear()
-        taken = self._otlp.take(body, headers)
-        decoded = list(self._decoded)
-        for samples in decoded:
-            await gateway.offer(samples)
-        return replace(taken)
+        request = self._otlp.read(body, headers)
+        try:
+            await gateway.offer(request.samples)
+        except BaseException:
+            request.refused()
+            raise
+        request.taken()
+        return request.answer
 
     async def events(self, events: list[Event]) -> None:
         """Put events into their topic, and changes before all detectors; Kafka has them when this returns."""
@@ -112,3 +113,8 @@ class KafkaBackend(StoreAnswers):
             # Not wrong for good: behind a load balancer the next attempt may reach a gateway.
             raise Overloaded("this worker is no gateway: send samples to one that runs with --role gateway")
         return self.gateway
+
+
+def _nowhere(samples: Samples) -> None:
+    """Samples are taken by the gateway, which is waited for."""
+    raise NotImplementedError

@@ -91,14 +91,17 @@ class Slots:
     ----------
     keys : all keys, slot by slot
     known : their numbers, filled in by whom samples are offered to
+    life : how often everything was forgotten; numbers of one life mean nothing in another
     firsts, starts, lasts, totals : see `_otlp_expand.expand`
     """
 
     def __init__(self, limits: WriteLimits, max_bytes: int) -> None:
         self._limits, self._max_bytes = limits, max_bytes
+        self.life = 0
         self._clear()
 
     def _clear(self) -> None:
+        self.life += 1
         self.keys: list[bytes] = []
         self.firsts: I64 = np.zeros(64, np.int64)
         self.widths: I64 = np.zeros(64, np.int64)

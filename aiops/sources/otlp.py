@@ -8,6 +8,8 @@ the answer then says how many and why. What is raised is permanent (`InputError`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from aiops.sources import _otlp_scan as otlp
 from aiops.sources._otlp_body import format_of, plain_body
 from aiops.sources._otlp_expand import REPEATED, SAMPLES, expand
 from aiops.sources._otlp_lookup import LookedUp, look_up
+from aiops.sources._otlp_marks import Mark, Marks
 from aiops.sources._otlp_points import Scanned, scan
 from aiops.sources._otlp_slots import REASONS, Slots
 from aiops.sources._pushed_samples import Samples, Taken, WriteLimits
@@ -25,6 +28,18 @@ MAX_NAMES_BYTES = 128 * 2**20
 """Room for what is known of data points. Chosen: that of the raw series behind them, `SeriesLimits.max_label_bytes`."""
 
 _FAR_MS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A request that was read: its samples, what its sender is told, and how to end it."""
+
+    samples: Samples
+    answer: Taken
+    taken: Callable[[], None]
+    """To be called once the samples are somewhere."""
+    refused: Callable[[], None]
+    """To be called instead when they are not: the sender comes again, and nothing must count twice."""
 
 
 class OtlpReader:
@@ -44,9 +59,26 @@ class OtlpReader:
     ) -> None:
         self._offer, self._limits = offer, limits
         self._slots = Slots(limits, max_names_bytes)
+        self._marks = Marks(self._slots)
 
     def take(self, body: bytes, headers: Mapping[str, str], closed_ms: int | None = None) -> Taken:
-        """Take a request.
+        """Take a request; arguments and errors as `read`.
+
+        Raises
+        ------
+        Overloaded : from `offer`; nothing of the request is remembered then
+        """
+        request = self.read(body, headers, closed_ms)
+        try:
+            self._offer(request.samples)
+        except BaseException:
+            request.refused()
+            raise
+        request.taken()
+        return request.answer
+
+    def read(self, body: bytes, headers: Mapping[str, str], closed_ms: int | None = None) -> Read:
+        """Read a request, whose samples somebody else takes; several may be under way.
 
         Parameters
         ----------
@@ -60,7 +92,6 @@ class OtlpReader:
         UnsupportedMedia : neither protobuf nor JSON, or another compression than gzip (415)
         TooLarge : over a limit (413)
         InputError : anything else that sending it again will not heal (400)
-        Overloaded : from `offer`; nothing of the request is remembered then
         """
         is_json = format_of(headers) == "json"
         raw = plain_body(body, headers, self._limits)
@@ -71,43 +102,29 @@ class OtlpReader:
         self._slots.tidy()
         found = scan(raw, self._limits)
         looked = look_up(found, self._slots)
-        samples, undo = self._samples(found, looked, _FAR_MS if closed_ms is None else closed_ms)
-        try:
-            self._offer(samples)
-        except BaseException:
-            undo()
-            raise
-        return _answer(found, looked.slots)
+        samples, mark = self._samples(found, looked, _FAR_MS if closed_ms is None else closed_ms)
+        self._marks.add(mark)
+        answer = _answer(found, looked.slots)
+        return Read(samples, answer, partial(self._marks.done, mark), partial(self._marks.undo, mark))
 
     # -- inside
 
-    def _samples(self, found: Scanned, looked: LookedUp, closed_ms: int) -> tuple[Samples, Callable[[], None]]:
-        """The samples of all points that have a slot, and what takes back their mark on the state."""
+    def _samples(self, found: Scanned, looked: LookedUp, closed_ms: int) -> tuple[Samples, Mark]:
+        """The samples of all points that have a slot, and the mark they leave on the state."""
         state, slots = self._slots, looked.slots
-        taken = np.flatnonzero(slots >= 0)
-        used = slots[taken]
-        firsts, widths = state.firsts[used], state.widths[used]
+        used = slots[slots >= 0]
+        widths = state.widths[used]
         count = int(widths.sum())
         if count > self._limits.samples_per_body:
             raise TooLarge(f"the body has {count} samples, the limit is {self._limits.samples_per_body}")
-        undo = _undo(state, used, firsts, widths)
+        mark = Mark(state, used)
         part, repeated = _expanded(found, looked, state, closed_ms, widths)
+        mark.close(state)
         skipped = {"repeated_deltas": repeated} if repeated else {}
-        return _joined(state, [part, *_summaries(found, looked, state.firsts)], skipped), undo
+        return _joined(state, [part, *_summaries(found, looked, state.firsts)], skipped), mark
 
 
 _Part = tuple[I32, I64, F64, Bools]
-
-
-def _undo(state: Slots, used: I64, firsts: I64, widths: I64) -> Callable[[], None]:
-    starts, lasts = state.starts[used], state.lasts[used]
-    places = np.repeat(firsts - (np.cumsum(widths) - widths), widths) + np.arange(int(widths.sum()))
-    totals = state.totals[places]
-
-    def undo() -> None:
-        state.starts[used], state.lasts[used], state.totals[places] = starts, lasts, totals
-
-    return undo
 
 
 def _expanded(found: Scanned, looked: LookedUp, state: Slots, closed_ms: int, widths: I64) -> tuple[_Part, int]:
