@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, Self
 
+import yaml
+
 from aiops import config
 from aiops._build_kafka import Parts
+from aiops._triage_state import unpack
 from aiops._worker_roles import Shared, begin_triage
 from aiops.delivery import Delivery
 from aiops.graphs.file import FileGraph
@@ -31,15 +34,50 @@ from aiops.stores.sql import SqlStore
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage, TriageSettings
 from aiops.wire import encode
-from rca import Case, Ranking
+from rca import Case, Ranking, ServiceGraph
 
 FAR_S = 4_000_000_000.0
-"""The wall clock: so far ahead that the story is the past, which is decided on at its own times."""
+"""The wall clock of most stories: so far ahead that the story is the past, which is decided on at its own times."""
+REFRESH_S = 0.1
 Rank = Callable[[Case], Ranking]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How late it is for those who are told, unix s, and how old something may be to be told, s."""
+
+    wall_s: float
+    max_age_s: float
+
+
+class GraphFile:
+    """A file with a graph, as the settings name one."""
+
+    def __init__(self, path: Path, graph: ServiceGraph) -> None:
+        self.path = path
+        self.write(graph)
+
+    def write(self, graph: ServiceGraph) -> None:
+        """Write it anew."""
+        edges: dict[str, list[str]] = {}
+        for caller, callee, _ in graph.edges():
+            edges.setdefault(caller, []).append(callee)
+        self.path.write_text(yaml.safe_dump({"edges": edges}), encoding="utf-8")
+
+
+def is_drawn(store: SqlStore, graph: ServiceGraph) -> bool:
+    """Whether triage has saved that it knows these calls."""
+    saved = store.state("triage")
+    known = unpack(saved)[2].edges() if saved else ()
+    return {edge[:2] for edge in known} == {edge[:2] for edge in graph.edges()}
 
 
 class Line(Protocol):
     """Brings what happens to a triage; each call returns when its effects are saved."""
+
+    async def draw(self, graph: ServiceGraph, at_ms: int) -> None:
+        """From now on these are the calls."""
+        ...
 
     async def tell(self, at_ms: int, anomaly: Anomaly | None = None, event: Event | None = None) -> None:
         """It is so late, and this happens."""
@@ -63,21 +101,23 @@ class Steps:
 class EmbeddedLine:
     """The embedded runner over so many sources; what happens to a service comes from one of them."""
 
-    def __init__(self, store: SqlStore, settings: TriageSettings, rank: Rank, *, shards: int, graph_file: Path) -> None:
-        self.store = store
+    def __init__(
+        self, store: SqlStore, settings: TriageSettings, rank: Rank, *, shards: int, file: GraphFile, told: Told
+    ) -> None:
+        self.store, self.file = store, file
         self.seen: dict[str, int] = {}
         self.sources = [Steps(f"shard{n}") for n in range(shards)]
-        clock = EventClock(lambda: FAR_S, lambda: 0.0)
+        clock = EventClock(lambda: told.wall_s, lambda: 0.0)
         self.runner = Embedded(
             Pipeline([Shard(source) for source in self.sources], Triage(settings)),
             saver=Saver(store, clock.wall_ms, snapshot_s=1e9, keep_days=1e5, saved=self.seen.update),
             delivery=Delivery(store, {}, clock.wall_ms, random.Random(1)),
-            graphs=GraphKeeper([FileGraph(graph_file)], refresh_s=1e9),
+            graphs=GraphKeeper([FileGraph(file.path)], refresh_s=REFRESH_S),
             rank=rank,
             telemetry=Telemetry(),
             health=Health(),
             clock=clock,
-            notify_max_age_s=1e12,
+            notify_max_age_s=told.max_age_s,
             pace=Pace(report_s=1e9),
         )
 
@@ -99,14 +139,28 @@ class EmbeddedLine:
         await source.queue.put(Batch(at_ms, found=found, events=events, marks={mark: number}))
         await until(lambda: self.seen.get(mark) == number, self.task)
 
+    async def draw(self, graph: ServiceGraph, at_ms: int) -> None:  # noqa: ARG002 - as a line is called
+        self.file.write(graph)
+        while not await asyncio.to_thread(is_drawn, self.store, graph):
+            self.runner.wake()
+            await asyncio.sleep(0.02)
+
 
 class KafkaLine:
     """The worker that decides, behind topics of a real Kafka; its state is in a real PostgreSQL."""
 
     def __init__(
-        self, store: SqlStore, settings: TriageSettings, rank: Rank, *, bootstrap: str, prefix: str, graph_file: Path
+        self,
+        store: SqlStore,
+        settings: TriageSettings,
+        rank: Rank,
+        *,
+        bootstrap: str,
+        prefix: str,
+        file: GraphFile,
+        told: Told,
     ) -> None:
-        self.store, self.topics = store, Topics(prefix)
+        self.store, self.topics, self.file = store, Topics(prefix), file
         self._bootstrap, self._prefix = bootstrap, prefix
         self._told, self._events = -1, 0
         triage = config.TriageSettings(
@@ -116,18 +170,18 @@ class KafkaLine:
             max_hops=settings.max_hops,
             rank_timeout_s=0.1,
             alert_max_age_hours=settings.max_age_s / 3600,
-            notify_max_age_s=1e12,
+            notify_max_age_s=told.max_age_s,
         )
         parts = config.Settings(
             kafka=config.KafkaSettings(bootstrap=bootstrap, prefix=prefix, partitions=2, session_timeout_s=6.0),
             store=config.StoreSettings(url="postgresql://not/opened"),
             triage=triage,
-            graph=config.GraphSettings(file=str(graph_file), refresh_s=1e9),
+            graph=config.GraphSettings(file=str(file.path), refresh_s=REFRESH_S),
             notifiers=[config.ConsoleReceiver(name=name) for name in settings.receivers],
         )
         producer = Producer(bootstrap, clock=lambda: FAR_S)
         self.shared = Shared(
-            Parts(parts, store, Path(), Health(), Telemetry(), lambda: FAR_S, lambda: 0.0, rank),
+            Parts(parts, store, Path(), Health(), Telemetry(), lambda: told.wall_s, lambda: 0.0, rank),
             self.topics,
             producer,
             DeadLetters(producer, self.topics.dead_letters),
@@ -157,6 +211,12 @@ class KafkaLine:
             self._events += 1
             await until(lambda: self._heard() == self._events, self.task)
         await self._found(at_ms, *([anomaly] if anomaly else []))
+
+    async def draw(self, graph: ServiceGraph, at_ms: int) -> None:
+        self.file.write(graph)
+        while not await asyncio.to_thread(is_drawn, self.store, graph):
+            await self._found(at_ms)
+            await asyncio.sleep(0.02)
 
     async def _found(self, at_ms: int, *anomalies: Anomaly) -> None:
         await self.shared.producer.put(self.topics.anomalies, pack(Found(0, at_ms, False, anomalies)))
