@@ -94,16 +94,21 @@ class DeliverWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver what is due until `stop` is set."""
-        while not stop.is_set():
-            self._wake.clear()
-            try:
-                wait_s = await self._delivery.run_once(self._clock_ms()) if self.owned else LOOK_EVERY_S
-            except StoreError as error:
-                log.warning("delivery waits for the store reason=%s", error)
-                wait_s = STORE_S
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(wait_s, LOOK_EVERY_S)):
-                    await self._wake.wait()
+        stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self.wake())
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                try:
+                    wait_s = await self._delivery.run_once(self._clock_ms()) if self.owned else LOOK_EVERY_S
+                except StoreError as error:
+                    log.warning("delivery waits for the store reason=%s", error)
+                    wait_s = STORE_S
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(wait_s, LOOK_EVERY_S)):
+                        await self._wake.wait()
+        finally:
+            stopping.cancel()
 
     async def close(self) -> None:
         """Stop; what is under way stays in the outbox."""
