@@ -113,6 +113,7 @@ class Partition:
         self._graph = LabelGraph("push", setup.edges, push.edges)
         self._said: list[Found] = []
         self._said_ms = self._edges_ms = self._now_ms = 0
+        self._has_calls = False
         self._newest: deque[tuple[int, int]] = deque()
         self._closed_ms: int | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -306,11 +307,13 @@ class Partition:
         return said
 
     async def _calls(self, time_ms: int) -> list[Edges]:
-        if time_ms - self._edges_ms < EDGES_EVERY_MS:
+        # What is not known to depend on each other is one incident: the first calls are said at once.
+        if time_ms - self._edges_ms < (EDGES_EVERY_MS if self._has_calls else SAID_EVERY_MS):
             return []
         self._edges_ms = time_ms
         graph = await self._graph.read(time_ms)
         edges = tuple(graph.edges())
+        self._has_calls = bool(edges)
         return [Edges(self.number, edges)] if edges else []
 
     def _answers(self, question: Question) -> list[Answer]:

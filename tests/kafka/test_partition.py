@@ -88,6 +88,20 @@ def test_calls_are_said_by_the_partition_of_the_caller(log):
     assert {partition_of(caller, PARTITIONS) for caller, _ in edges} == {PAYMENTS}
 
 
+def test_the_first_calls_are_said_as_soon_as_they_are_seen(log):
+    """Until then triage takes all services for neighbours."""
+
+    async def story():
+        partition = Partition(PAYMENTS, setup(PARTITIONS), log.messages[PAYMENTS][0][0])
+        first_ms = log.messages[PAYMENTS][0][0]
+        assert await partition.take(0, first_ms - 2_000, None) == []
+        said = await fed(partition, log, 0, 1)
+        await partition.close()
+        return said
+
+    assert any(isinstance(one, Edges) for one in run(story()))
+
+
 def test_a_question_is_answered_with_recent_rows_of_the_services_that_matter(log, plan):
     async def story():
         partition = Partition(PAYMENTS, setup(PARTITIONS), log.messages[PAYMENTS][0][0])
