@@ -5,6 +5,9 @@ one step to one raw series can be summed up once, in a *cell*, and a window is a
 how many there were and how much a counter grew (a fall is a reset, the growth is then the new value). That is all
 `rate()` asks for, so nothing is approximated and a sample is touched once, however many windows it lies in.
 
+One thing is not as in Prometheus. A counter that falls by less than a tenth was corrected, not reset: a process that
+starts anew does not come near its old count within one scrape. `rate()` sees growth by the whole count there.
+
 Cells are float64 (p, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. A cell
 of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter. Rows are used
 again without being moved: `places` says which row of the array is the s-th step.
@@ -26,6 +29,14 @@ COUNT, FIRST_MS, FIRST, LAST_MS, LAST, GROWTH, LEVEL_MS, LEVEL = range(8)
 
 SUM, MAX, MIN, AVG = range(4)
 """Ways to join a group."""
+
+_CORRECTED = 0.9  # chosen: a counter that keeps this share of its value was not reset
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _grown(last: float, value: float) -> float:
+    """By how much a counter grew from one sample to the next; below 0 where it was corrected."""
+    return value - last if value >= last or value >= _CORRECTED * last else value
 
 
 @njit(cache=True, error_model="numpy")
@@ -65,7 +76,7 @@ def scatter(  # noqa: PLR0917 - kernels take numbers by position
             cells[p, r, FIRST_MS], cells[p, r, FIRST] = time, value
         else:
             last = cells[p, r, LAST]
-            cells[p, r, GROWTH] += value - last if value >= last else value
+            cells[p, r, GROWTH] += _grown(last, value)
         cells[p, r, LAST_MS], cells[p, r, LAST] = time, value
         cells[p, r, COUNT] += 1
     return repeated
@@ -76,6 +87,7 @@ def _rate(  # noqa: PLR0917 - same
     count: float, first_ms: float, first: float, last_ms: float, growth: float, end_ms: float, window_ms: float
 ) -> Any:
     """Growth per second, stretched to the borders of the window as far as Prometheus' `extrapolatedRate` does."""
+    growth = max(growth, 0.0)
     between_ms = last_ms - first_ms
     average_ms = between_ms / (count - 1)
     to_start_ms = first_ms - (end_ms - window_ms)
@@ -116,7 +128,7 @@ def rates(  # noqa: PLR0917 - same
                 if count == 0:
                     first_ms, first = cells[p, r, FIRST_MS], begin
                 else:
-                    growth += begin - last if begin >= last else begin
+                    growth += _grown(last, begin)
                 growth += cells[p, r, GROWTH]
                 count += cells[p, r, COUNT]
                 last_ms, last = cells[p, r, LAST_MS], cells[p, r, LAST]

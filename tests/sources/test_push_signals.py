@@ -47,7 +47,8 @@ def counter(rng: random.Random, steps: int) -> list[tuple[int, float]]:
     while time < T0 + steps * STEP:
         rows.append((time, math.nan if rng.random() < 0.02 else value))
         time += rng.randrange(15_000, 25_000) * rng.choice([1] * 12 + [9, 30])
-        value = 0.0 if rng.random() < 0.05 else value + rng.choice([0.0, 1.0, 30.0 * rng.random()])
+        value += rng.choice([0.0, 1.0, 30.0 * rng.random()])
+        value *= rng.choice([1.0] * 17 + [0.0, 0.5, 0.95])
     return rows
 
 
@@ -68,12 +69,13 @@ def raw_samples(seed: int, steps: int) -> Rows:
 
 
 def slow_rate(rows: list[tuple[int, float]], tick: int) -> float:
-    """`extrapolatedRate` of Prometheus, over samples in (tick - window, tick]."""
+    """`extrapolatedRate` of Prometheus but for corrections, over samples in (tick - window, tick]."""
     inside = [(t, v) for t, v in rows if tick - WINDOW < t <= tick and not math.isnan(v)]
     if len(inside) < 2:
         return math.nan
     growth = inside[-1][1] - inside[0][1]
-    growth += sum(a for (_, a), (_, b) in pairwise(inside) if b < a)
+    growth += sum(a for (_, a), (_, b) in pairwise(inside) if b < min(a, 0.9 * a))  # less was corrected, not reset
+    growth = max(growth, 0.0)
     sampled = (inside[-1][0] - inside[0][0]) / 1000
     average = sampled / (len(inside) - 1)
     to_start, to_end = (inside[0][0] - tick + WINDOW) / 1000, (tick - inside[-1][0]) / 1000
