@@ -20,7 +20,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint $(LOCK)
 endif
 
-.PHONY: help demo test check format lock docs fuzz kafka-jars clean bench-core bench-incidents bench-detection bench-hotpath bench-rca bench-shares
+.PHONY: help demo test check format lock docs fuzz kafka-jars clean bench-core bench-incidents bench-detection bench-hotpath bench-kafka bench-rca bench-shares
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort
@@ -82,6 +82,9 @@ bench-detection: $(VENV)/.bench ## figures of detection; DATA=folder with the la
 
 bench-hotpath: $(VENV)/.dev ## figures of the hot path
 	$(BIN)/python tests/benchmarks/bench_hotpath.py
+
+bench-kafka: $(VENV)/.dev ## figures of the service on Kafka; the jars by `make kafka-jars`
+	$(BIN)/python tests/benchmarks/bench_kafka.py
 
 bench-rca: $(VENV)/.dev ## figures of root-cause ranking; DATA=folder with the labelled cases
 	$(BIN)/python tests/benchmarks/bench_rca.py --data "$(DATA)"

@@ -99,7 +99,7 @@ def _recipes(one: PrometheusSettings, packs: Mapping[str, Pack]) -> int:
 
 
 def preview(settings: Settings, packs: Mapping[str, Pack]) -> list[str]:
-    """What each source costs at most: its series budget used up, and the queries it asks.
+    """What each source costs at most, on Kafka in each partition: its series budget used up, and the queries it asks.
 
     Raises
     ------
@@ -109,8 +109,9 @@ def preview(settings: Settings, packs: Mapping[str, Pack]) -> list[str]:
     sources = [(source_name(one), one.step_s) for one in settings.prometheus]
     sources += [("push", settings.push.step_s)] if settings.push.enabled else []
     most, full = budget.most, budget.full
+    place = f" in each of {settings.kafka.partitions} partitions" if settings.kafka.bootstrap else ""
     lines = [
-        f"at most: {name} {most:,} series, {full:,} of them in the full bank: "
+        f"at most: {name}{place} {most:,} series, {full:,} of them in the full bank: "
         f"{Load(full, most - full, step_s).text()} ({budget.limited_by})"
         for name, step_s in sources
     ]

@@ -166,6 +166,11 @@ def test_the_preview_tells_the_limit_that_counts_and_the_queries():
     assert lines[1] == f"at most: p:9090 {want:g} queries a minute (limits.max_queries_per_minute = {want:g})"
 
 
+def test_the_preview_of_a_cluster_speaks_of_each_partition():
+    (line,) = preview(settings("kafka: {bootstrap: 'k:9092', partitions: 8}"), PACKS)
+    assert line.startswith("at most: push in each of 8 partitions 100,000 series")
+
+
 def test_run_logs_the_preview_before_it_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

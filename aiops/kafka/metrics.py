@@ -27,6 +27,8 @@ class DetectMetrics(Collector):
         worker, partitions = self._worker, self._worker.partitions
         yield _by_partition("lag_seconds", "Age of the message that was taken in last.", worker.lag_s())
         yield _by_partition("snapshot_age_seconds", "Time since a partition was saved.", worker.snapshot_age_s())
+        scored = {n: p.scored_ms / 1000 for n, p in partitions.items() if p.scored_ms is not None}
+        yield _by_partition("scored_timestamp_seconds", "Time of the last row that was scored, unix seconds.", scored)
         yield _gauge("partitions", "Partitions of the samples that this worker has.", len(partitions))
         yield _gauge("worker_series", "Series that this worker watches.", sum(p.series for p in partitions.values()))
         lost = sum(p.lost for p in partitions.values())

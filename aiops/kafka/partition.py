@@ -124,6 +124,11 @@ class Partition:
         return self._streams.unknown + self._rosters.unnamed
 
     @property
+    def scored_ms(self) -> int | None:
+        """Time of the last row of pushed samples that was scored, unix ms; None before the first."""
+        return self._closed_ms
+
+    @property
     def series(self) -> int:
         """Watched series."""
         return sum(len(shard.source.table) for shard in self._shards.values())
