@@ -44,6 +44,10 @@ class ServiceBackend(StoreAnswers):
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request."""
+        return self.direct_write(body, headers)
+
+    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+        """Take a remote_write request."""
         if self.push is None:
             raise InputError("remote_write is switched off here: set push.enabled to true")
         return self.push.write(body, headers)

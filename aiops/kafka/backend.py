@@ -65,6 +65,9 @@ class KafkaBackend(StoreAnswers):
         """What somebody should look at."""
         return [*self.health.warnings(), *(self.cluster.warnings() if self.cluster else ())]
 
+    direct_write = None
+    """Kafka is waited for."""
+
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request; Kafka has it when this returns."""
         return await self._gateway().write(body, headers)

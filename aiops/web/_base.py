@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -37,6 +37,11 @@ class Backend(Protocol):
         InputError : wrong for good (400)
         Overloaded, StoreError : the sender keeps it and tries again (503)
         """
+        ...
+
+    @property
+    def direct_write(self) -> Callable[[bytes, Mapping[str, str]], Written] | None:
+        """The same as `write` in one call that does not wait, on the loop's thread; None where it has to wait."""
         ...
 
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:

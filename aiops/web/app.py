@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -16,14 +17,16 @@ from starlette.responses import Response
 from aiops.errors import AiopsError, InputError, NotFound, NotPermitted, TooLarge, UnsupportedMedia
 from aiops.silencing import Silencing
 from aiops.telemetry import Telemetry
+from aiops.web import auth
 from aiops.web._base import Backend, WebSettings
 from aiops.web.api import Api
 from aiops.web.delivery_api import DeliveryApi
-from aiops.web.guard import Guard, problem
+from aiops.web.guard import Guard, headers_of_all, problem
 from aiops.web.intake import Intake
 from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import WRITE_PATH, Receivers
+from aiops.web.short_write import ShortWrite
 from aiops.web.shortcut import Shortcut
 from aiops.web.silence_api import SilenceApi
 from aiops.web.slack import SlackApp, SlackRoute
@@ -63,8 +66,19 @@ def build_app(
     signed = tuple(route.path for route in buttons)
     guard = Middleware(Guard, token=settings.token, policy=pages.policy, counted=metrics.answered, signed=signed)
     failed = {AiopsError: _refused, HTTPException: _no_such_route, ClientDisconnect: _gone}
+    short = None
+    if backend.direct_write is not None:
+        short = ShortWrite(
+            path=WRITE_PATH,
+            write=backend.direct_write,
+            permitted=lambda headers: auth.permitted(headers, settings.token) and not auth.from_elsewhere(headers),
+            intake=intake,
+            limit_bytes=settings.max_write_bytes,
+            head=headers_of_all(pages.policy),
+            counted=partial(metrics.answered, receivers.write.__name__),
+        )
     shortcut = Middleware(Shortcut, path=WRITE_PATH, endpoint=receivers.write, failed=failed)
-    return Starlette(
+    app = Starlette(
         routes=[
             *receivers.routes(),
             *buttons,
@@ -78,6 +92,8 @@ def build_app(
         middleware=[guard, shortcut],
         exception_handlers=failed,
     )
+    app.state.short_write = short
+    return app
 
 
 def _no_silences(backend: Backend) -> Silencing:

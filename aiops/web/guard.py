@@ -28,6 +28,12 @@ _HEADERS = {
 }
 
 
+def headers_of_all(policy: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers that every answer has."""
+    headers = _HEADERS | {"content-security-policy": policy}
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
+
+
 def problem(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
     """An answer that says in JSON what is wrong."""
     return Response(msgspec.json.encode({"error": message}), status, headers, "application/json")
@@ -46,8 +52,7 @@ class Guard:
     ) -> None:
         self.app = app
         self._token = token
-        headers = _HEADERS | {"content-security-policy": policy}
-        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self._headers = list(headers_of_all(policy))
         self._names = {name for name, _ in self._headers}
         self._counted = counted
         self._open = (*_OPEN, *signed)

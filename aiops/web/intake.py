@@ -23,6 +23,10 @@ class Intake:
         self._max_held_bytes = max_held_bytes
         self._timeout_s = timeout_s
 
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether so much more may be held."""
+        return self.held_bytes + size_bytes <= self._max_held_bytes
+
     @asynccontextmanager
     async def body(self, request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
         """The body of a request, counted as held until the block ends.

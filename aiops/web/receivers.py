@@ -22,6 +22,7 @@ from aiops.web._base import Backend, WebSettings
 from aiops.web.guard import problem
 from aiops.web.intake import Intake, refuse_encoded
 from aiops.web.otlp import OTLP_PATH, otlp_is_json, otlp_success
+from aiops.web.short_write import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Receivers:
 
     async def write(self, request: Request) -> Response:
         """Samples by remote_write: 204, or why not."""
+        if REFUSED in request.scope:
+            raise request.scope[REFUSED]
         async with self.intake.body(request, self.settings.max_write_bytes) as body:
             written = await self.backend.write(body, dict(request.headers))
         return Response(status_code=204, headers=written.headers())

@@ -7,11 +7,13 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from aiops.errors import ConfigError
+from aiops.web.short_write import ShortWrite, ShortWriteProtocol
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ _BACKLOG = 2048  # uvicorn's own
 
 
 async def serve(
-    app: ASGIApp,
+    app: Starlette,
     host: str,
     port: int,
     *,
@@ -46,8 +48,10 @@ async def serve(
     ConfigError : nobody can listen there
     """
     bound = _bind(host, port)
+    short: ShortWrite | None = getattr(app.state, "short_write", None)
     config = uvicorn.Config(
         app,
+        http="auto" if short is None else partial(ShortWriteProtocol, short=short),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -38,7 +38,7 @@ class _Backend:
     def __init__(self, source: PushSource) -> None:
         self._source = source
 
-    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         return self._source.write(body, headers)
 
 

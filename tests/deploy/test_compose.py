@@ -18,6 +18,7 @@ from aiops.web._base import WebSettings
 from aiops.web.app import build_app
 from aiops.workers import ROLES
 from tests.deploy.test_deploy_files import accepted_by
+from tests.web.conftest import FakeBackend
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = DEPLOY / "compose"
@@ -150,7 +151,7 @@ def test_commands_exist_and_together_have_every_role():
 
 
 def test_what_is_called_over_http_is_a_route_of_the_service():
-    routes = {route.path for route in build_app(None, WebSettings()).routes}  # type: ignore[arg-type, attr-defined]
+    routes = {route.path for route in build_app(FakeBackend(), WebSettings()).routes}  # type: ignore[arg-type, attr-defined]
     prometheus = yaml.safe_load((COMPOSE / "prometheus.yml").read_text(encoding="utf-8"))
     alerts = yaml.safe_load((COMPOSE / "alertmanager.yml").read_text(encoding="utf-8"))
     hooks = [hook["url"] for one in alerts["receivers"] for hook in one.get("webhook_configs", ())]

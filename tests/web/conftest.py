@@ -163,6 +163,9 @@ class FakeBackend:
     book: VerdictBook = field(default_factory=lambda: book_over(INCIDENT))
 
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+        return self.direct_write(body, headers)
+
+    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         if self.fail:
             raise self.fail
         self.written.append((body, headers))
