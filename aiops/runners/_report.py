@@ -10,6 +10,7 @@ from typing import get_args
 from aiops._cost import Load
 from aiops.delivery import Carrier
 from aiops.pipeline import Pipeline, Shard
+from aiops.runners._lag import Lag
 from aiops.runners._seen import ServicesSeen
 from aiops.sources import Batch
 from aiops.sources._prometheus_health import REASONS as PULL_REASONS
@@ -62,6 +63,7 @@ class Reporter:
         self._working_ms: int | None = None
         self._heard_ms: dict[str, int] = {}
         self._gaps_ms = {shard.name: deque[int]([0], GAPS) for shard in pipeline.shards}
+        self._lag = {shard.name: Lag(shard.source.step_s) for shard in pipeline.shards}
         self._seen = {shard.name: ServicesSeen(shard.source.table, shard.source.step_s) for shard in pipeline.shards}
         self._failures: dict[str, str] = {}
         self._said: Counter[tuple[str, str]] = Counter()
@@ -80,6 +82,8 @@ class Reporter:
         now_ms = self._wall_ms()
         if batch is not None and not batch.history and shard.name in self._heard_ms:
             self._gaps_ms[shard.name].append(now_ms - self._heard_ms[shard.name])
+        if batch is not None and not batch.history:
+            self._lag[shard.name].note(now_ms - batch.position, now_ms)
         self._heard_ms[shard.name] = now_ms
         self._failures.pop(shard.name, None)
 
@@ -178,6 +182,10 @@ class Reporter:
                 wrong = f"no samples for {span(silent_ms)}"
             self._telemetry.source_up(shard.name, up=not wrong)
             self._say(shard.name, wrong, since_ms=self._heard_ms[shard.name] if is_silent else None)
+            # Who says nothing is not behind as well.
+            lag = self._lag[shard.name]
+            behind = "" if wrong else lag.said(self._wall_ms())
+            self._say(f"lag of {shard.name}", behind, since_ms=lag.since_ms, is_warning=True)
 
     def _budget(self, shard: Shard) -> None:
         """What the series of a source take, and whether there was no room for some."""

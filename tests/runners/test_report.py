@@ -228,6 +228,41 @@ def test_a_source_that_sends_in_bursts_is_given_the_time_between_them():
     assert told.health.reasons()
 
 
+def test_a_source_that_sends_what_is_long_past_is_a_warning_unless_it_catches_up():
+    told = Reported(Told("late"))
+
+    def hears(behind_s, times=5):
+        for n in range(times):
+            told.reporter.heard(told.shard, Batch(told.now_ms - round(1000 * behind_s(n))))
+            told.reporter.report()
+            told.now_ms += 60_000
+
+    hears(lambda _: 600)
+    assert told.health.warnings() == [], "ten steps are none too late"
+    hears(lambda n: 3600 - 40 * n)
+    assert told.health.warnings() == [], "it catches up"
+    hears(lambda _: 3600)
+    (warning,) = told.health.warnings()
+    assert warning.startswith(
+        "lag of late: sends data of 1 h ago and does not catch up: what happens is seen that late"
+    )
+    told.now_ms += 600_000
+    told.reporter.report()
+    assert told.health.warnings() == [], "it is silent now, which is worse and said alone"
+    assert told.health.reasons()
+    hears(lambda _: 60, times=1)
+    assert (told.health.warnings(), told.health.reasons()) == ([], [])
+
+
+def test_history_that_is_read_back_is_no_lag():
+    told = Reported(Told("late"))
+    for _ in range(5):
+        told.reporter.heard(told.shard, Batch(told.now_ms - 86_400_000, history=True))
+        told.reporter.report()
+        told.now_ms += 60_000
+    assert told.health.warnings() == []
+
+
 def test_a_service_that_gives_no_samples_while_others_do_is_a_warning_until_it_is_back():
     told = shop()
     last_ms = told.now_ms
