@@ -79,11 +79,12 @@ class SqliteDatabase:
         )
 
     def close(self) -> None:
-        """Let go of the file."""
-        for connection in (self.reader, self.writer):
-            if connection is not None:
-                connection.close()
-        self.reader = self.writer = None
+        """Let go of the file, once the calls under way in other threads have ended: SQLite would crash under them."""
+        with self._writing, self._reading:
+            for connection in (self.reader, self.writer):
+                if connection is not None:
+                    connection.close()
+            self.reader = self.writer = None
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 
 import pytest
 
@@ -37,3 +38,25 @@ def test_commits_are_on_the_disk_when_they_return(store):
     with sqlite3.connect(store.database.path) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (int(HEAD),)
     other.close()
+
+
+def test_closing_waits_for_a_call_that_is_under_way_in_another_thread(tmp_path):
+    store = open_sqlite(tmp_path / "a.sqlite")
+    inside, go_on, done = threading.Event(), threading.Event(), []
+
+    def work():
+        with store.database.transaction() as write:
+            inside.set()
+            assert go_on.wait(60)
+            done.append(write.rows("SELECT count(*) FROM inbox"))
+
+    worker, closer = threading.Thread(target=work), threading.Thread(target=store.close)
+    worker.start()
+    assert inside.wait(60)
+    closer.start()
+    closer.join(0.05)
+    assert closer.is_alive()
+    go_on.set()
+    worker.join()
+    closer.join()
+    assert [list(map(tuple, rows)) for rows in done] == [[(0,)]]
