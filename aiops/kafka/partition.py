@@ -161,7 +161,11 @@ class Partition:
         """
         if self._reader is None:
             self._reader = asyncio.create_task(self._read(), name=f"partition {self.number}")
+            # It begins before anything is taken in: what comes for ticks that were closed before a restart is late.
+            await self._time.move(time_ms / 1000, self._reader)
         self._now_ms, newest_ms = time_ms, 0
+        # Before the samples are looked at: to a clock that has not heard of it yet they would be of the future.
+        self._time.reached(time_ms / 1000)
         answers: list[Found | Edges | Answer] = []
         match message:
             case Frame():

@@ -32,6 +32,10 @@ class VirtualTime:
         """Unix seconds."""
         return self._now_s
 
+    def reached(self, to_s: float) -> None:
+        """It is so late (never earlier than before); the reader hears of it with the next `move`."""
+        self._now_s = max(self._now_s, to_s)
+
     async def wait(self, event: asyncio.Event, timeout_s: float) -> bool:
         """Wait for an event for so long on this clock; tell whether it came."""
         until_s = self._now_s + timeout_s
@@ -50,7 +54,7 @@ class VirtualTime:
         ------
         Exception : what the reader failed with
         """
-        self._now_s = max(self._now_s, to_s)
+        self.reached(to_s)
         self._idle.clear()
         self._moved.set()
         idle = asyncio.create_task(self._idle.wait())

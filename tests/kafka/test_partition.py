@@ -77,7 +77,13 @@ def test_a_snapshot_and_what_comes_after_it_say_what_one_reading_says(log, share
 
 
 def test_rows_before_the_last_hour_of_the_first_message_only_teach(log, plan):
-    said = run(whole(log))
+    async def story():
+        partition = Partition(PAYMENTS, setup(PARTITIONS), plan.live_ms)
+        said = await fed(partition, log)
+        await partition.close()
+        return said
+
+    said = run(story())
     first_told = min(started for _, _, started, *_ in told(said))
     assert first_told >= plan.live_ms - 60 * MINUTE_MS
 
@@ -86,6 +92,25 @@ def test_calls_are_said_by_the_partition_of_the_caller(log):
     edges = {edge[:2] for one in run(whole(log)) if isinstance(one, Edges) for edge in one.edges}
     assert edges
     assert {partition_of(caller, PARTITIONS) for caller, _ in edges} == {PAYMENTS}
+
+
+def test_samples_of_the_first_message_count_also_after_a_restart(log):
+    """They were taken for samples of the future: the clock stood at the message before."""
+
+    async def dropped(partition, start):
+        await fed(partition, log, start, start + 1)
+        await partition.close()
+        return dict(partition._push.health.dropped)
+
+    async def story():
+        began = Partition(PAYMENTS, setup(PARTITIONS), log.messages[PAYMENTS][0][0])
+        await fed(began, log, 0, 5)
+        restored = Partition.restored(PAYMENTS, setup(PARTITIONS), began.snapshot())
+        await began.close()
+        return began._push.health.dropped, await dropped(restored, 5)
+
+    for counts in run(story()):
+        assert counts.get("future", 0) == 0
 
 
 def test_the_first_calls_are_said_as_soon_as_they_are_seen(log):
