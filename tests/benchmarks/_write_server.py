@@ -41,6 +41,9 @@ class _Backend:
     def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         return self._source.write(body, headers)
 
+    def incident(self, _: str) -> None:
+        """None is known: the application only keeps the question."""
+
 
 async def _main(series: int) -> None:
     compile_kernels()
