@@ -11,6 +11,7 @@ from functools import partial
 
 from aiops._build_alertmanager import build_silences
 from aiops._build_kafka import Parts, build_triage
+from aiops._triage_state import unpack
 from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.records import Bury, Record
@@ -93,11 +94,15 @@ class Deciding:
         try:
             store.lease = await asyncio.to_thread(self._leases.seize, "triage", self._parts.wall_ms())
             self._take_up_faults(store)
+            saved = await asyncio.to_thread(store.state, "triage")
         except StoreError as error:
             log.warning("triage not taken yet reason=%s", error)
             return
         self._cluster = self._new_cluster()
         self._source = FoundSource(self._bury, self._cluster)
+        if saved is not None:
+            # Partitions say their calls once a minute; without them all services would be neighbours until then.
+            self._source.edges |= {(caller, callee): seen_ms for caller, callee, seen_ms in unpack(saved)[2].edges()}
         self._silences = build_silences(self._parts.settings, self._parts.base, self._parts.wall_ms)
         parts = replace(self._parts, store=store, health=self.health)
         self._runner = build_triage(parts, self._source, self._pasts, self._publisher(), self._silences)

@@ -13,8 +13,11 @@ from aiops.errors import StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.topics import ONLY_PARTITION
 from aiops.kafka.triage import RemotePasts
+from aiops.stores import Cycle
 from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
+from aiops.triage import Triage
+from rca import ServiceGraph
 from tests.runners._world import Wall, eventually
 
 
@@ -88,3 +91,21 @@ def test_whoever_has_only_partitions_that_were_added_decides_nothing(store, tmp_
         return deciding.is_deciding
 
     assert not asyncio.run(story())
+
+
+def test_calls_that_the_last_worker_had_heard_of_are_known_at_once(store, tmp_path):
+    """Partitions say them once a minute; without them several incidents would become one."""
+    graph = ServiceGraph()
+    graph.add("cart", "db", seen_ms=5)
+    triage = Triage()
+    triage.graph = graph
+    store.commit(Cycle(states={"triage": triage.snapshot()}))
+
+    async def story():
+        deciding = deciding_over(store, tmp_path)
+        await deciding.assigned([ONLY_PARTITION])
+        known = dict(deciding._source.edges)
+        await deciding.revoked([ONLY_PARTITION])
+        return known
+
+    assert asyncio.run(story()) == {("cart", "db"): 5}
