@@ -14,6 +14,7 @@ arrays.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -40,6 +41,8 @@ _BLOCK_HEAD = struct.Struct("<II")
 _SIZE = struct.Struct("<Q")
 _ZSTD_LEVEL = 1
 _encoder = msgspec.msgpack.Encoder()
+_decoders: dict[type, msgspec.msgpack.Decoder[Any]] = {}
+_making = threading.Lock()
 
 
 def encode(noun: object) -> bytes:
@@ -62,9 +65,19 @@ def decode(data: bytes, kind: type[T]) -> T:
     """
     body = _body(data, NOUN)
     try:
-        return msgspec.msgpack.decode(body, type=kind)
+        noun: T = _decoder(kind).decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise StoreError(f"these bytes are no {kind.__name__}: {error}") from error
+    return noun
+
+
+def _decoder(kind: type) -> msgspec.msgpack.Decoder[Any]:
+    """The decoder of a type. Made by one thread: msgspec crashes where two look at the same dataclass first."""
+    if kind not in _decoders:
+        with _making:
+            if kind not in _decoders:
+                _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    return _decoders[kind]
 
 
 def encode_block(block: Block) -> bytes:
