@@ -10,11 +10,11 @@ from __future__ import annotations
 from numba import njit
 
 from detectors._base import F64
-from detectors._memory import LEVEL, LEVELS
+from detectors._memory import LEVELS, Series
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
+def band(s: Series, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     """Write expected value, lower and upper border of a series to out[2:5].
 
     Parameters
@@ -24,10 +24,10 @@ def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     limit : sum of weighted distances at the borders; NaN gives NaN. When every value would be odder than this, both
         borders are the median
     """
-    total = moment = 0.0
-    low = high = d[LEVEL]
-    for k in range(LEVELS):
-        level = d[LEVEL + k]
+    total = weights[0]
+    moment = low = high = 0.0
+    for k in range(1, LEVELS):
+        level = -float(s.offset[k])
         total += weights[k]
         moment += weights[k] * level
         low, high = min(low, level), max(high, level)
@@ -35,13 +35,16 @@ def band(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     middle, half = moment * each, limit * each
     out[2], out[3], out[4] = middle, middle - half, middle + half
     if out[3] > low or out[4] < high:
-        _walk(d, weights, kinks, limit, out)
+        _walk(s, weights, kinks, limit, out)
+    out[2] += s.last
+    out[3] += s.last
+    out[4] += s.last
 
 
 @njit(cache=True, error_model="numpy")
-def _walk(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
+def _walk(s: Series, weights: F64, kinks: F64, limit: float, out: F64) -> None:
     """Find borders that lie between the levels: go from the weighted median outwards, piece by piece."""
-    _sort(d, weights, kinks)
+    _sort(s, weights, kinks)
     total = kinks[1].sum()
     middle, below = 0, kinks[1, 0]
     while 2.0 * below < total and middle < LEVELS - 1:
@@ -55,9 +58,9 @@ def _walk(d: F64, weights: F64, kinks: F64, limit: float, out: F64) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _sort(d: F64, weights: F64, kinks: F64) -> None:
+def _sort(s: Series, weights: F64, kinks: F64) -> None:
     for k in range(LEVELS):
-        level, weight, at = d[LEVEL + k], weights[k], k
+        level, weight, at = -float(s.offset[k]), weights[k], k
         while at > 0 and kinks[0, at - 1] > level:
             kinks[0, at], kinks[1, at] = kinks[0, at - 1], kinks[1, at - 1]
             at -= 1

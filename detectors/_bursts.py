@@ -18,45 +18,34 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detectors._base import F64
 from detectors._clock import QUIET_S, quiet_s
-from detectors._memory import (
-    BURST_LENGTH,
-    BURST_MARK,
-    BURST_PAGES,
-    BURST_ROWS,
-    EXPOSURE_DAYS,
-    F32,
-    MARKS,
-    NOISE_LOG2,
-    PAGES,
-    STEP_S,
-)
+from detectors._codes import count_of
+from detectors._memory import MARKS, Series
 from detectors._power import exp2, log2
 from detectors.constants import Constants
 
 PAGES_PER_DAY = 2.0  # at the mark, for a quiet time of an hour
 FEW_PAGES = 4.0  # a mark with fewer is not looked at
 MEMORY_PAGES = 30.0
-LONGEST_BURST = 20.0  # rows that count of one burst
-PRIOR_ROWS, PRIOR_PAGES = 2.8, 6.0  # rows per page of a series believed before there are pages
+LONGEST_BURST = 20  # rows that count of one burst
+PRIOR_ROWS, PRIOR_PAGES = (2.8, 6.0)  # rows per page of a series believed before there are pages
 FORGET = np.float32(1.0 - 1.0 / (MEMORY_PAGES + 1.0))
 
 
 @njit(cache=True, error_model="numpy")
-def choose_burst_mark(d: F64, f: F32) -> None:
+def choose_burst_mark(s: Series) -> None:
     """Move to the mark that is reached about twice a day by now. Half of the counts stay."""
-    wanted = max(PAGES_PER_DAY * QUIET_S / quiet_s(d[STEP_S]) * d[EXPOSURE_DAYS], FEW_PAGES)
+    wanted = max(PAGES_PER_DAY * QUIET_S / quiet_s(s.step_s) * s.exposure_days, FEW_PAGES) * s.growth
     mark = 0
-    if d[EXPOSURE_DAYS] * PAGES_PER_DAY >= FEW_PAGES:
+    if s.exposure_days * PAGES_PER_DAY >= FEW_PAGES:
         for h in range(MARKS - 1, 0, -1):
-            if f[PAGES + h] >= wanted:
+            if count_of(s.pages[h]) >= wanted:
                 mark = h
                 break
-    if mark != f[BURST_MARK]:
-        f[BURST_ROWS] *= np.float32(0.5)
-        f[BURST_PAGES] *= np.float32(0.5)
-        f[BURST_MARK] = mark
+    if mark != s.burst_mark:
+        s.burst_rows *= np.float32(0.5)
+        s.burst_pages *= np.float32(0.5)
+        s.burst_mark = mark
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -66,24 +55,24 @@ def noise_weight(rows: float, c: Constants) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def count_burst(f: F32, begins: bool, c: Constants) -> tuple[float, float]:  # noqa: FBT001 - kernels take no keywords
+def count_burst(s: Series, begins: bool, c: Constants) -> tuple[float, float]:  # noqa: FBT001 - kernels take no keywords
     """Learn a row at the burst mark. Returns what pages opened now weigh, and by how much open ones change."""
     if begins:
-        f[BURST_ROWS] *= FORGET
-        f[BURST_PAGES] = f[BURST_PAGES] * FORGET + np.float32(1.0)
-        f[BURST_LENGTH] = 0.0
-    before = float(f[BURST_LENGTH])
+        s.burst_rows *= FORGET
+        s.burst_pages = s.burst_pages * FORGET + np.float32(1.0)
+        s.burst_length = 0
+    before = int(s.burst_length)
     if before >= LONGEST_BURST:
         return noise_weight(before, c), 0.0
-    f[BURST_LENGTH] = before + 1.0
-    f[BURST_ROWS] += np.float32(1.0)
+    s.burst_length = before + 1
+    s.burst_rows += np.float32(1.0)
     weight = noise_weight(before + 1.0, c)
-    return weight, weight - noise_weight(before, c) if before > 0.0 else 0.0
+    return weight, weight - noise_weight(before, c) if before > 0 else 0.0
 
 
 @njit(cache=True, error_model="numpy")
-def look_at_bursts(d: F64, f: F32, c: Constants) -> None:
+def look_at_bursts(s: Series, c: Constants) -> None:
     """Learn what the rows per page say by now: log2 of noise rows over them, at most 0."""
-    choose_burst_mark(d, f)
-    rows = (PRIOR_ROWS * PRIOR_PAGES + f[BURST_ROWS]) / (PRIOR_PAGES + f[BURST_PAGES])
-    f[NOISE_LOG2] = min(log2(c.noise_rows / rows), 0.0)
+    choose_burst_mark(s)
+    rows = (PRIOR_ROWS * PRIOR_PAGES + s.burst_rows) / (PRIOR_PAGES + s.burst_pages)
+    s.noise_log2 = min(log2(c.noise_rows / rows), 0.0)

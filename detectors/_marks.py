@@ -10,7 +10,7 @@ from numba import njit
 from detectors._memory import MARKS
 from detectors._power import log2
 
-RATIO = 1.25  # between neighbouring marks; 27 of them reach from 1 to 331
+RATIO = 1.25  # between neighbouring marks; 23 of them reach from 1 to 135
 LOG2_RATIO = math.log2(RATIO)
 LOG10_OF_2 = math.log10(2.0)
 MARK = np.array([RATIO**h for h in range(MARKS)])

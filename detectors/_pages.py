@@ -17,27 +17,12 @@ import math
 import numpy as np
 from numba import njit
 
-from detectors._base import F64
+from detectors._buckets import active_marks, buckets_since
 from detectors._bursts import count_burst
-from detectors._clock import DAY_S, MEMORY_DAYS, quiet_s, repeat_s
+from detectors._clock import QUIET_S, REPEAT_S
+from detectors._codes import code_of, count_of
 from detectors._marks import LOG2_RATIO, LOG10_OF_2, position_of
-from detectors._memory import (
-    AGE_DAYS,
-    BORDER,
-    BURST_MARK,
-    EXPOSURE_DAYS,
-    F32,
-    FIRST_S,
-    MARKS,
-    NOISE_LOG2,
-    NOISE_PAGES,
-    PAGE_LAST_S,
-    PAGE_OPEN_S,
-    PAGES,
-    PRIOR_LOG2,
-    STEP_S,
-    THIN,
-)
+from detectors._memory import BUCKETS, MARKS, Series
 from detectors._power import exp2, log2
 from detectors._surprise import surprise
 from detectors._thin_tail import FROM_POSITION, thinner_pages, thinner_prior
@@ -45,104 +30,119 @@ from detectors.constants import Constants
 from detectors.rarity import LOWEST
 
 FINE = 0.125  # steps of the border between marks
-DECAY_PER_S = 1.0 / (MEMORY_DAYS * DAY_S)
+REPEAT_BUCKETS = int(BUCKETS * REPEAT_S / QUIET_S)
+LARGEST_GROWTH = 2.0**8  # then all counts are written anew
 
 
 @njit(cache=True, error_model="numpy")
-def count_page(d: F64, f: F32, now_s: float, marks: int, c: Constants) -> None:
+def count_page(s: Series, marks: int, c: Constants) -> None:
     """Let the pagers of the first `marks` marks see a row."""
-    if marks <= 0:
-        return
-    now = now_s - d[FIRST_S]
-    quiet, repeat = quiet_s(d[STEP_S]), repeat_s(d[STEP_S])
-    weight, mark = 1.0, int(f[BURST_MARK])
+    weight, mark, seen = 1.0, int(s.burst_mark), int(s.seen[0])
+    if marks <= mark and marks <= seen:
+        return  # an earlier row of this bucket has opened all there was to open
+    active = active_marks(s)
     if marks > mark:
-        weight, change = count_burst(f, _opens(f, mark, now, quiet, repeat), c)
+        weight, change = count_burst(s, _opens(s, mark, active), c)
         if change < 0.0:
-            _take_back(f, now, quiet, change)
-    for h in range(marks):
-        if _opens(f, h, now, quiet, repeat):
-            fade = math.exp((f[PAGE_OPEN_S + h] - now) * DECAY_PER_S)
-            f[PAGES + h] = f[PAGES + h] * fade + 1.0
-            f[NOISE_PAGES + h] = f[NOISE_PAGES + h] * fade + weight
-            f[PAGE_OPEN_S + h] = np.uint32(now)
-        f[PAGE_LAST_S + h] = np.uint32(now)
+            _take_back(s, active, change)
+    for h in range(seen, marks):
+        if _opens(s, h, active):
+            s.pages[h] = code_of(count_of(s.pages[h]) + s.growth)
+            s.noise_pages[h] = code_of(count_of(s.noise_pages[h]) + weight * s.growth)
+            s.opened[h] = s.bucket
+    s.seen[0] = max(seen, marks)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _opens(f: F32, h: int, now: float, quiet: float, repeat: float) -> bool:
-    return bool(f[PAGES + h] == 0.0 or now - f[PAGE_LAST_S + h] > quiet or now - f[PAGE_OPEN_S + h] >= repeat)
+def _opens(s: Series, h: int, active: int) -> bool:
+    return h >= active or buckets_since(s, s.opened[h]) >= REPEAT_BUCKETS
 
 
 @njit(cache=True, error_model="numpy")
-def _take_back(f: F32, now: float, quiet: float, change: float) -> None:
+def _take_back(s: Series, active: int, change: float) -> None:
     """Let the open pages of all marks count less as noise."""
-    for h in range(MARKS):
-        if f[PAGES + h] > 0.0 and now - f[PAGE_LAST_S + h] <= quiet:
-            f[NOISE_PAGES + h] = max(f[NOISE_PAGES + h] + change, 0.0)
+    for h in range(active):
+        s.noise_pages[h] = code_of(max(count_of(s.noise_pages[h]) + change * s.growth, 0.0))
 
 
 @njit(cache=True, error_model="numpy")
-def _own_pages(f: F32, position: float, c: Constants) -> float:
+def _own_pages(s: Series, position: float, c: Constants) -> float:
     """Own pages of noise at a position; beyond the counted ones as a power law."""
     h = int(position)
     part = position - h
     here = 0.0
     for g in range(h + 1):
-        here = max(here * c.own_fade, float(f[NOISE_PAGES + g]))
-    beyond = min(here, max(here * c.own_fade, float(f[NOISE_PAGES + h + 1])))
-    own = (1.0 - part) * here + part * beyond
-    above = position - f[BURST_MARK]
-    if above <= 0.0 or f[NOISE_LOG2] == 0.0 or own == 0.0:
+        here = max(here * c.own_fade, count_of(s.noise_pages[g]))
+    beyond = min(here, max(here * c.own_fade, count_of(s.noise_pages[h + 1])))
+    own = ((1.0 - part) * here + part * beyond) / s.growth
+    above = position - s.burst_mark
+    if above <= 0.0 or s.noise_log2 == 0.0 or own == 0.0:
         return float(own)
-    return float(own * exp2(c.odder_power * above * f[NOISE_LOG2]))
+    return float(own * exp2(c.odder_power * above * s.noise_log2))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def rarity(d: F64, f: F32, position: float, said: float, c: Constants) -> float:
+def rarity(s: Series, position: float, said: float, c: Constants) -> float:
     """-log10 of the false pages per day a threshold at this position among the marks would open on a series.
 
-    `said` is the surprise of a row there; it is not looked at unless the tail is thin.
+    `said` is the surprise of a row there; it is not looked at unless the tail is thin. Below the first mark any series
+    pages many times a day, and nothing is looked at.
     """
-    prior_log2 = f[PRIOR_LOG2] - c.prior_slope * LOG2_RATIO * position
-    place = max(position, 0.0)
-    own = _own_pages(f, place, c)
-    if f[THIN] > 0.0 and position > FROM_POSITION:
-        prior_log2 = thinner_prior(d, f, prior_log2, said, c)
-        own = thinner_pages(d, f, own, position, said, c)
-    rate = (exp2(prior_log2) + own) / (c.prior_days + d[EXPOSURE_DAYS])
+    if position < 0.0:
+        return LOWEST
+    return _rarity(s, position, said, c)
+
+
+@njit(cache=True, error_model="numpy")
+def _rarity(s: Series, position: float, said: float, c: Constants) -> float:
+    prior_log2 = s.prior_log2 - c.prior_slope * LOG2_RATIO * position
+    own = _own_pages(s, position, c)
+    if s.thin > 0.0 and position > FROM_POSITION:
+        prior_log2 = thinner_prior(s, prior_log2, said, c)
+        own = thinner_pages(s, own, position, said, c)
+    rate = (exp2(prior_log2) + own) / (c.prior_days + s.exposure_days)
     return float(max(-LOG10_OF_2 * log2(rate), LOWEST))
 
 
 @njit(cache=True, error_model="numpy")
-def look_at_prior(d: F64, f: F32, c: Constants) -> None:
+def look_at_prior(s: Series, c: Constants) -> None:
     """Learn what the shared rate at oddness 1 is worth by now; the age and the step that it hangs on move slowly.
 
     A young series' oddness is trusted less: it is taken for sqrt(age / (age + a day)) of itself.
     """
-    age = max(d[AGE_DAYS], 1e-6)
+    age = max(s.age_days, 1e-6)
     young = 0.5 * c.prior_slope * log2((age + c.young_days) / age)
-    steps = c.prior_step_power * log2(60.0 / max(d[STEP_S], 1e-3))
-    f[PRIOR_LOG2] = math.log2(c.prior_days * c.prior_pages) + steps + young
+    steps = c.prior_step_power * log2(60.0 / max(s.step_s, 1e-3))
+    s.prior_log2 = math.log2(c.prior_days * c.prior_pages) + steps + young
 
 
 @njit(cache=True, error_model="numpy")
-def _rarity_at(d: F64, f: F32, position: float, c: Constants) -> float:
-    said = surprise(d, f, exp2(LOG2_RATIO * position), position) if f[THIN] > 0.0 else 0.0
-    return float(rarity(d, f, position, said, c))
+def look_at_pages(s: Series) -> None:
+    """Keep the counts within their codes."""
+    if s.growth > LARGEST_GROWTH:
+        for h in range(MARKS):
+            s.pages[h] = code_of(count_of(s.pages[h]) / LARGEST_GROWTH)
+            s.noise_pages[h] = code_of(count_of(s.noise_pages[h]) / LARGEST_GROWTH)
+        s.growth /= np.float32(LARGEST_GROWTH)
 
 
 @njit(cache=True, error_model="numpy")
-def look_for_border(d: F64, f: F32, wanted: float, c: Constants) -> None:
+def _rarity_at(s: Series, position: float, c: Constants) -> float:
+    said = surprise(s, exp2(LOG2_RATIO * position), position) if s.thin > 0.0 else 0.0
+    return float(_rarity(s, position, said, c))
+
+
+@njit(cache=True, error_model="numpy")
+def look_for_border(s: Series, wanted: float, c: Constants) -> None:
     """Find the lowest of all eighths between the marks whose rarity is `wanted`, beginning at the one known."""
-    known = round(position_of(f[BORDER]) / FINE) * FINE if f[BORDER] >= 1.0 else 0.0
-    if known > 0.0 and _rarity_at(d, f, known, c) >= wanted and _rarity_at(d, f, known - FINE, c) < wanted:
+    known = round(position_of(s.border) / FINE) * FINE if s.border >= 1.0 else 0.0
+    if known > 0.0 and _rarity_at(s, known, c) >= wanted and _rarity_at(s, known - FINE, c) < wanted:
         return
     low, high = 0.0, MARKS - 1.0 - FINE
     while high - low > FINE:
         middle = 0.5 * (low + high)
-        if _rarity_at(d, f, middle, c) < wanted:
+        if _rarity_at(s, middle, c) < wanted:
             low = middle
         else:
             high = middle
-    f[BORDER] = exp2(LOG2_RATIO * high)
+    s.border = exp2(LOG2_RATIO * high)

@@ -73,15 +73,15 @@ def close_bin(s: Season, i: int) -> None:
     low = _edge(s.floor[i], float(s.base_low[i]), place, week)
     high = _edge(s.roof[i], float(s.base_high[i]), place, week)
     kind = 1 if place >= DAILY else 0
-    days = s.days[i, kind]
+    days = s.days[i, kind] / DAILY
     s.roof[i, place] = pack(_moved(high, peak, days, 1.0, peak < low))
     s.floor[i, place] = pack(_moved(low, trough, days, -1.0, trough > high))
     if kind == 0:
         _lend(s, i, DAILY + week // 2 % WEEKEND, peak, trough)
     _follow(s, i, peak, trough, 0.5 * (abs(peak - high) + abs(trough - low)))
-    whole = kind == 1 or s.step_s[i] > COARSE_STEP_S
-    s.days[i, kind] = min(days + (HOUR_S if whole else HALF_HOUR_S) / DAY_S, 1e4)
-    s.rows[i] = 0.0
+    whole = kind == 1 or unpack(s.step[i]) > COARSE_STEP_S
+    s.days[i, kind] = min(int(s.days[i, kind]) + (2 if whole else 1), 60_000)
+    s.seen[i] = False
 
 
 @njit(cache=True, error_model="numpy")
@@ -101,9 +101,9 @@ def _lend(s: Season, i: int, place: int, peak: float, trough: float) -> None:
 @njit(cache=True, error_model="numpy")
 def _follow(s: Season, i: int, peak: float, trough: float, miss: float) -> None:
     """Learn what a bin of any time shows, and how far it usually falls from its edges."""
-    s.closed[i] = min(s.closed[i] + 1.0, 1e6)
+    s.closed[i] = min(int(s.closed[i]) + 1, 255)
     rate = max(BASE_RATE, 1.0 / s.closed[i])
-    if s.closed[i] == 1.0:
+    if s.closed[i] == 1:
         s.base_low[i], s.base_high[i] = trough, peak
         return
     if s.closed[i] > DAILY:
@@ -119,14 +119,14 @@ def open_bin(s: Season, i: int, local_s: float) -> None:
     day = math.floor(local_s / DAY_S)
     weekday = int(day % 7)
     weekend = FIRST_WEEKEND <= weekday <= LAST_WEEKEND
-    width = HOUR_S if weekend or s.step_s[i] > COARSE_STEP_S else HALF_HOUR_S
+    width = HOUR_S if weekend or unpack(s.step[i]) > COARSE_STEP_S else HALF_HOUR_S
     number = math.floor((local_s - day * DAY_S) / width)
     half = int(number * (width / HALF_HOUR_S))
-    s.until_s[i] = day * DAY_S + (number + 1.0) * width
+    s.until[i] = int((day * DAY_S + (number + 1.0) * width) / HALF_HOUR_S)
     s.place[i] = DAILY + half // 2 if weekend else half
     s.week[i] = weekday * DAILY + half
     s.low[i] = s.high[i] = np.nan
-    if s.days[i, 0] + s.days[i, 1] >= ENOUGH_DAYS:
+    if s.days[i, 0] + s.days[i, 1] >= ENOUGH_DAYS * DAILY:
         s.low[i] = _edge(s.floor[i], float(s.base_low[i]), s.place[i], s.week[i])
         s.high[i] = _edge(s.roof[i], float(s.base_high[i]), s.place[i], s.week[i])
         _widen(s, i)
@@ -137,8 +137,8 @@ def _widen(s: Season, i: int) -> None:
     """Let the band reach what this half-hour of the week has shown often enough."""
     for k in range(SLOTS):
         if s.slot_week[i, k] == s.week[i] and s.slot_votes[i, k] >= ENOUGH_WEEKS:
-            s.high[i] = max(s.high[i], s.slot_value[i, k])
-            s.low[i] = min(s.low[i], s.slot_value[i, k])
+            s.high[i] = max(s.high[i], unpack(s.slot_value[i, k]))
+            s.low[i] = min(s.low[i], unpack(s.slot_value[i, k]))
 
 
 @njit(cache=True, error_model="numpy")
@@ -160,12 +160,12 @@ def _vote(s: Season, i: int, peak: float, trough: float) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _recount(s: Season, i: int, k: int, middle: float, peak: float, trough: float) -> None:  # noqa: PLR0917 - kernels take no keywords
-    known = float(s.slot_value[i, k])
+    known = unpack(s.slot_value[i, k])
     value = peak if known > middle else trough
     ratio = (value - middle) / (known - middle)
     if 1.0 / SAME <= ratio <= SAME:
         s.slot_votes[i, k] = min(int(s.slot_votes[i, k]) + 1, 2 * ENOUGH_WEEKS)
-        s.slot_value[i, k] += 0.5 * (value - known)
+        s.slot_value[i, k] = pack(0.5 * (value + known))
         return
     s.slot_votes[i, k] -= 1
     if s.slot_votes[i, k] == 0:
@@ -179,10 +179,10 @@ def _remember(s: Season, i: int, middle: float, value: float) -> None:
     for k in range(SLOTS):
         if s.slot_week[i, k] < 0:
             slot, least = k, -1.0
-        elif s.slot_votes[i, k] == 1 and abs(s.slot_value[i, k] - middle) < least:
-            slot, least = k, abs(s.slot_value[i, k] - middle)
+        elif s.slot_votes[i, k] == 1 and abs(unpack(s.slot_value[i, k]) - middle) < least:
+            slot, least = k, abs(unpack(s.slot_value[i, k]) - middle)
     if slot >= 0:
-        s.slot_week[i, slot], s.slot_value[i, slot], s.slot_votes[i, slot] = s.week[i], value, 1
+        s.slot_week[i, slot], s.slot_value[i, slot], s.slot_votes[i, slot] = s.week[i], pack(value), 1
 
 
 @njit(cache=True, error_model="numpy")
@@ -199,4 +199,4 @@ def move_centre(s: Season, i: int) -> None:
             s.roof[i, j] = pack(unpack(s.roof[i, j]) - shift)
             s.floor[i, j] = pack(unpack(s.floor[i, j]) - shift)
     for k in range(SLOTS):
-        s.slot_value[i, k] -= shift
+        s.slot_value[i, k] = pack(unpack(s.slot_value[i, k]) - shift)

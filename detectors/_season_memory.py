@@ -17,27 +17,31 @@ from detectors._rows import check_version
 
 F32 = NDArray[np.float32]
 U16 = NDArray[np.uint16]
+U8 = NDArray[np.uint8]
+I32 = NDArray[np.int32]
 
-VERSION = 1
+VERSION = 2
 DAILY = 48  # half-hours of an ordinary day
 WEEKEND = 24  # hours of a weekend day: two days a week teach half as much
 BINS = DAILY + WEEKEND
 SLOTS = 6  # half-hours of the week that were odd once and are waited for
 TIMES = 8  # times of day at which the series deviated, see _season_recurring.py
-MARKS = 12  # sizes of a deviation at which rows are counted
+MARKS = 11  # sizes of a deviation at which rows are counted
 UNKNOWN = 0x7FC0  # the upper half of a NaN
+GRAIN_S = 2.0  # of times of day, so that they fit into 16 bits
+LONG_AGO = -(2**31)  # a time that never was, in GRAIN_S
 
 
 class Season(NamedTuple):
     """Everything the season knows, by field; the first axis is the series. Deviations are from `centre`."""
 
-    last_s: F64  # time of the last row, unix s; NaN = none yet
-    until_s: F64  # end of the open bin
     centre: F64  # what deviations are measured from; moved once a day
-    step_s: F32  # sampling step
-    place: NDArray[np.int16]  # open bin, 0 .. BINS - 1; -1 = none
+    until: I32  # end of the open bin, local half-hours since 1970
+    last: I32  # time of the last row, in GRAIN_S
+    step: U16  # code of the sampling step
+    place: NDArray[np.int8]  # open bin, 0 .. BINS - 1; -1 = none
     week: NDArray[np.int16]  # open half-hour of the week, 0 = Thursday 00:00
-    rows: F32  # rows in the open bin
+    seen: NDArray[np.bool_]  # whether the open bin has a row
     peak: F32  # highest deviation in the open bin
     trough: F32  # lowest one
     low: F32  # usual band of the open bin, (NaN, NaN) = no opinion
@@ -45,22 +49,20 @@ class Season(NamedTuple):
     base_low: F32  # usual lowest and highest deviation of a bin of any time
     base_high: F32
     miss: F32  # how far a bin's extremes usually fall from its edges
-    closed: F32  # bins closed
-    days: F32  # (n, 2) days seen of each kind: ordinary, weekend
+    closed: U8  # bins closed, at most 255
+    days: U16  # (n, 2) half-hours seen of each kind: ordinary, weekend
     floor: U16  # (n, BINS) usual lowest deviation of each bin
     roof: U16  # (n, BINS) usual highest one
     counted: F32  # rows behind `above`
     above: F32  # (n, MARKS) rows at or above each size
     slot_week: NDArray[np.int16]  # (n, SLOTS) half-hour of the week, -1 = empty
-    slot_value: F32  # (n, SLOTS) deviation seen there
-    slot_votes: NDArray[np.uint8]  # (n, SLOTS) weeks it was seen in
-    odd_s: F64  # local time of the last deviation
-    forgiven_s: F64  # local time of the last usual one
-    time_s: F32  # (n, TIMES) time of day of a deviation, seconds
-    time_day: NDArray[np.int32]  # (n, TIMES) day it was last seen
-    time_sign: NDArray[np.int8]  # (n, TIMES) which way it went, 0 = empty
-    time_streak: NDArray[np.uint8]  # (n, TIMES) days or weeks in a row after the first
-    time_stride: NDArray[np.uint8]  # (n, TIMES) 1 = a streak of days, 7 = of weeks
+    slot_value: U16  # (n, SLOTS) code of the deviation seen there
+    slot_votes: U8  # (n, SLOTS) weeks it was seen in
+    odd: I32  # local time of the last deviation, in GRAIN_S
+    forgiven: I32  # local time of the last usual one
+    time: U16  # (n, TIMES) time of day of a deviation, in GRAIN_S
+    time_day: U16  # (n, TIMES) day it was last seen, modulo 65,536
+    time_streak: NDArray[np.int8]  # (n, TIMES) see _season_recurring.py, 0 = empty
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {
@@ -71,21 +73,22 @@ _SHAPES: dict[str, tuple[int, ...]] = {
     "slot_week": (SLOTS,),
     "slot_value": (SLOTS,),
     "slot_votes": (SLOTS,),
-    **dict.fromkeys(("time_s", "time_day", "time_sign", "time_streak", "time_stride"), (TIMES,)),
+    **dict.fromkeys(("time", "time_day", "time_streak"), (TIMES,)),
 }
 _TYPES: dict[str, type[np.generic]] = {
-    **dict.fromkeys(("last_s", "until_s", "centre", "odd_s", "forgiven_s"), np.float64),
-    **dict.fromkeys(("place", "week", "slot_week"), np.int16),
-    **dict.fromkeys(("floor", "roof"), np.uint16),
-    **dict.fromkeys(("slot_votes", "time_streak", "time_stride"), np.uint8),
-    "time_sign": np.int8,
-    "time_day": np.int32,
+    "centre": np.float64,
+    **dict.fromkeys(("until", "last", "odd", "forgiven"), np.int32),
+    **dict.fromkeys(("week", "slot_week"), np.int16),
+    **dict.fromkeys(("step", "days", "floor", "roof", "slot_value", "time", "time_day"), np.uint16),
+    **dict.fromkeys(("closed", "slot_votes"), np.uint8),
+    **dict.fromkeys(("place", "time_streak"), np.int8),
+    "seen": np.bool_,
 }
 _FILLED: dict[str, float] = {
-    **dict.fromkeys(("last_s", "low", "high", "odd_s", "forgiven_s"), np.nan),
+    **dict.fromkeys(("low", "high"), np.nan),
+    **dict.fromkeys(("until", "odd", "forgiven"), LONG_AGO),
     **dict.fromkeys(("place", "slot_week"), -1),
     **dict.fromkeys(("floor", "roof"), UNKNOWN),
-    "until_s": -np.inf,
 }
 
 
@@ -112,7 +115,7 @@ def empty(n: int) -> Season:
 
 def grown(season: Season, n: int) -> Season:
     """The same memory with n rows in all; new ones are cold."""
-    fresh = empty(n - len(season.rows))
+    fresh = empty(n - len(season.centre))
     return Season(*(np.concatenate([a, b]) for a, b in zip(season, fresh, strict=True)))
 
 
@@ -131,7 +134,7 @@ def to_state(season: Season) -> State:
 def from_state(state: State) -> Season:
     """Memory from a snapshot. Raises ValueError when version, names, shapes or types are not ours."""
     check_version(state, VERSION, Season._fields)
-    n = len(state["rows"])
+    n = len(state["centre"])
     for name, wanted in empty(0)._asdict().items():
         shape, got = (n, *wanted.shape[1:]), state[name]
         if got.shape != shape or got.dtype != wanted.dtype:

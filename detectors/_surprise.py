@@ -10,9 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from detectors._base import F64
 from detectors._marks import LOG2_RATIO, LOG10_OF_2, MARK
-from detectors._memory import F32, MARKS, ROWS_ABOVE, ROWS_COUNTED
+from detectors._memory import MARKS, Series
 from detectors._power import log2
 
 PRIOR_ROWS = 50.0  # weight of the shared tail, chosen: it is gone after a few hundred rows
@@ -24,37 +23,37 @@ REMEMBERED_ROWS = 2e6  # halved beyond: half of it is remembered, and floats sti
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def count_row(d: F64, f: F32, marks: int) -> None:
+def count_row(s: Series, marks: int) -> None:
     """Learn that a series had a row at or above the first `marks` marks."""
-    d[ROWS_COUNTED] += 1.0
+    s.rows_counted += 1.0
     for h in range(marks):
-        f[ROWS_ABOVE + h] += np.float32(1.0)
-    if d[ROWS_COUNTED] >= REMEMBERED_ROWS:
-        d[ROWS_COUNTED] *= 0.5
+        s.rows_above[h] += np.float32(1.0)
+    if s.rows_counted >= REMEMBERED_ROWS:
+        s.rows_counted *= 0.5
         for h in range(MARKS):
-            f[ROWS_ABOVE + h] *= np.float32(0.5)
+            s.rows_above[h] *= np.float32(0.5)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _log2_share(d: F64, f: F32, h: int) -> float:
-    return float(log2((f[ROWS_ABOVE + h] + PRIOR[h]) / (d[ROWS_COUNTED] + PRIOR_ROWS)))
+def _log2_share(s: Series, h: int) -> float:
+    return float(log2((s.rows_above[h] + PRIOR[h]) / (s.rows_counted + PRIOR_ROWS)))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def surprise(d: F64, f: F32, odd: float, position: float) -> float:
+def surprise(s: Series, odd: float, position: float) -> float:
     """-log10 of the share of rows this odd on a series; `position` is that of the oddness among the marks."""
     if odd < 1.0:
-        above = (f[ROWS_ABOVE] + PRIOR[0]) / (d[ROWS_COUNTED] + PRIOR_ROWS)
+        above = (s.rows_above[0] + PRIOR[0]) / (s.rows_counted + PRIOR_ROWS)
         return float(-LOG10_OF_2 * log2(1.0 - odd * (1.0 - above)))
     top = int(position)
-    if f[ROWS_ABOVE + top + 1] >= FEW_ROWS:
-        low, high = _log2_share(d, f, top), _log2_share(d, f, top + 1)
+    if s.rows_above[top + 1] >= FEW_ROWS:
+        low, high = _log2_share(s, top), _log2_share(s, top + 1)
         return float(-LOG10_OF_2 * (low + (position - top) * (high - low)))
-    while top > 0 and f[ROWS_ABOVE + top] < FEW_ROWS:
+    while top > 0 and s.rows_above[top] < FEW_ROWS:
         top -= 1
-    base = _log2_share(d, f, top)
+    base = _log2_share(s, top)
     slope = PRIOR_SLOPE * LOG2_RATIO
     if top > 1:
-        before, last = _log2_share(d, f, top - 1), _log2_share(d, f, top - 2)
+        before, last = _log2_share(s, top - 1), _log2_share(s, top - 2)
         slope = max(slope, 2.0 * (before - base) - max(last - before, 0.0), before - base)
     return float(-LOG10_OF_2 * (base - (position - top) * slope))

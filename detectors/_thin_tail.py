@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from numba import njit
 
-from detectors._base import F64
 from detectors._clock import DAY_S
+from detectors._codes import count_of
 from detectors._marks import LOG2_RATIO, LOG10_OF_2
-from detectors._memory import F32, MARKS, NOISE_LOG2, NOISE_PAGES, ROWS_ABOVE, ROWS_COUNTED, STEP_S, THIN
+from detectors._memory import MARKS, Series
 from detectors._power import exp2, log2
 from detectors._surprise import FEW_ROWS, PRIOR
 from detectors.constants import Constants
@@ -37,35 +37,41 @@ COUNTED = 0.05  # less is no page
 
 
 @njit(cache=True, error_model="numpy")
-def look_at_tail(d: F64, f: F32, c: Constants) -> None:
+def look_at_tail(s: Series, c: Constants) -> None:
     """Learn how thin the tail of a series is by now, in [0, 1]."""
     top = MARKS - 1
-    while top > SLOPE_MARKS and f[ROWS_ABOVE + top] < FEW_ROWS:
+    while top > SLOPE_MARKS and s.rows_above[top] < FEW_ROWS:
         top -= 1
     low = top - SLOPE_MARKS
-    fall = log2((f[ROWS_ABOVE + low] + PRIOR[low]) / (f[ROWS_ABOVE + top] + PRIOR[top]))
+    fall = log2((s.rows_above[low] + PRIOR[low]) / (s.rows_above[top] + PRIOR[top]))
     steep = min(max((fall / (SLOPE_MARKS * LOG2_RATIO) - c.thin_slope) / FULL_SLOPE, 0.0), MOST_BELIEF)
-    believed = d[ROWS_COUNTED] / (d[ROWS_COUNTED] + MANY_ROWS)
-    f[THIN] = min(steep * believed * exp2(STEADY_POWER * f[NOISE_LOG2]), 1.0)
+    believed = s.rows_counted / (s.rows_counted + MANY_ROWS)
+    s.thin = min(steep * believed * exp2(STEADY_POWER * s.noise_log2), 1.0)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def pages_of(s: Series, mark: int) -> float:
+    """Own pages of noise at a mark, as faded by now."""
+    return float(count_of(s.noise_pages[mark]) / s.growth)
 
 
 @njit(cache=True, error_model="numpy")
-def thinner_prior(d: F64, f: F32, prior_log2: float, said: float, c: Constants) -> float:
+def thinner_prior(s: Series, prior_log2: float, said: float, c: Constants) -> float:
     """log2 of the shared rate times its weight, held below that of rows with surprise `said`."""
-    rows_log2 = log2(c.prior_days * DAY_S / (ROWS_PER_PAGE * max(d[STEP_S], 1e-3))) - said / LOG10_OF_2
-    return float(prior_log2 + f[THIN] * min(rows_log2 - prior_log2, 0.0))
+    rows_log2 = log2(c.prior_days * DAY_S / (ROWS_PER_PAGE * max(s.step_s, 1e-3))) - said / LOG10_OF_2
+    return float(prior_log2 + s.thin * min(rows_log2 - prior_log2, 0.0))
 
 
 @njit(cache=True, error_model="numpy")
-def thinner_pages(d: F64, f: F32, own: float, position: float, said: float, c: Constants) -> float:  # noqa: PLR0917 - kernels take no keywords
+def thinner_pages(s: Series, own: float, position: float, said: float, c: Constants) -> float:
     """Own pages at a position, falling beyond the counted ones like rows with surprise `said`."""
     if own <= 0.0:
         return own
     mark = int(position)
-    beyond = float(f[NOISE_PAGES + mark + 1])
-    while mark > 0 and f[NOISE_PAGES + mark] < COUNTED:
+    beyond = pages_of(s, mark + 1)
+    while mark > 0 and pages_of(s, mark) < COUNTED:
         mark -= 1
-    rows_log2 = log2(d[ROWS_COUNTED] / (f[ROWS_ABOVE + mark] + PRIOR[mark])) - said / LOG10_OF_2
+    rows_log2 = log2(s.rows_counted / (s.rows_above[mark] + PRIOR[mark])) - said / LOG10_OF_2
     fall_log2 = min(rows_log2, log2(c.own_fade) * (position - mark))
-    pages = max(f[NOISE_PAGES + mark] * exp2(fall_log2), beyond)
-    return float(own * exp2(f[THIN] * log2(max(pages, 1e-12) / own)))
+    pages = max(pages_of(s, mark) * exp2(fall_log2), beyond)
+    return float(own * exp2(s.thin * log2(max(pages, 1e-12) / own)))

@@ -17,25 +17,26 @@ import math
 import numpy as np
 from numba import njit
 
-from detectors._memory import F32, LEVELS, RATIO, SQUARE, WEIGHT
+from detectors._memory import LEVELS, RATIO_GRAIN, Series
 
 RATE = np.float32(5e-4)  # of the mean squares, chosen with the power: docs/detection.md
 LEAST = 1e-2  # of a mean square: a series that long stood still
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def learn_squares(f: F32) -> None:
+def learn_squares(s: Series) -> None:
     """Learn the ratios of a series' last row."""
     for k in range(LEVELS):
-        f[SQUARE + k] += RATE * (f[RATIO + k] * f[RATIO + k] - f[SQUARE + k])
+        ratio = np.float32(RATIO_GRAIN) * s.ratio[k]
+        s.square[k] += RATE * (ratio * ratio - s.square[k])
 
 
 @njit(cache=True, error_model="numpy")
-def weigh(f: F32) -> None:
+def weigh(s: Series) -> None:
     """Bring the weights of a series up to date; their mean is 1."""
     total = 0.0
     for k in range(LEVELS):
-        f[WEIGHT + k] = 1.0 / math.sqrt(math.sqrt(max(f[SQUARE + k], LEAST)))
-        total += f[WEIGHT + k]
+        s.weight[k] = 1.0 / math.sqrt(math.sqrt(max(s.square[k], LEAST)))
+        total += s.weight[k]
     for k in range(LEVELS):
-        f[WEIGHT + k] *= LEVELS / total
+        s.weight[k] *= LEVELS / total

@@ -22,8 +22,8 @@ from detectors._rows import check_rows, check_version, last_of, last_state
 
 F32 = NDArray[np.float32]
 
-VERSION = 2
-MARKS = 17  # gap lengths 1, 2, 4, ... 65,536 steps
+VERSION = 3
+MARKS = 15  # gap lengths 1, 2, 4, ... 16,384 steps: longer ones get no opinion, see GONE_ROWS
 ENOUGH_ROWS = 50.0  # rows seen before the series counts as regular
 REGULAR_SHARE = 0.5  # of the rows, below which absence is its normal state
 PRIOR_ROWS = 10.0  # weight of the shared belief ...

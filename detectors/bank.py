@@ -24,20 +24,16 @@ from numpy.typing import NDArray
 
 from detectors._band import band
 from detectors._base import F64, I64, State, Verdicts
-from detectors._calibrate import LOOK_EVERY, learn_position, say
+from detectors._buckets import pass_time
+from detectors._calibrate import LOOK_EARLY, YOUNG_ROWS, learn_position, say
 from detectors._clock import tick
 from detectors._marks import position_of
 from detectors._memory import (
-    BORDER,
-    F32,
-    LEVEL,
     LEVELS,
-    ODD,
-    RATIO,
-    RECENT,
-    ROWS,
-    WEIGHT,
+    PACES,
+    RATIO_GRAIN,
     Memory,
+    Series,
     bytes_per_series,
     empty,
     forget,
@@ -49,61 +45,69 @@ from detectors._rows import check_rows, last_of, last_state
 from detectors._surprise import surprise
 from detectors._weights import learn_squares, weigh
 from detectors.constants import SHIPPED, Constants
-from detectors.level import NAMES, RATES, follow, follow_mean, settle
+from detectors.level import NAMES, follow, follow_recent, settle
 from detectors.rarity import rarity_threshold
-from detectors.scale import RATIO_LIMIT, bin_position, learn, loudness, write_weights
+from detectors.scale import PART_LIMIT, PER_PACE, bin_position, learn, look_at_scale, write_usual
 
 __all__ = ["Bank", "rarity_threshold"]
 
 WARM_ROWS = 50.0  # no opinion before
 VALUE_LIMIT = 1e20  # larger values are taken for this: their powers would leave the range of floats
+LOUD_ROW = 3.0  # a row odder than this moves the scale so far that the next one needs it
 
 
 class Room(NamedTuple):
     """Working space of one run: the same for every row, so that nothing is allocated on the way."""
 
+    usual: F64  # (PACES,) see scale.py
     weights: F64  # (LEVELS,) of the followers' distances
     kinks: F64  # (2, LEVELS) for the band
     verdict: F64  # (5,) rarity, surprise, expected, lower, upper of the row
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _oddness(d: F64, f: F32, x: float, weights: F64, c: Constants) -> float:
-    """Weighted mean ratio of residual to usual size over all followers; `weights` take up what each counts."""
-    limit = RATIO_LIMIT * loudness(f, c)
+def _oddness(s: Series, step: float, usual: F64, weights: F64) -> float:
+    """Weighted mean ratio of residual to usual size over all followers; writes the weights of their distances.
+
+    `usual` is what one over the usual size is at this level, see `write_usual`.
+    """
     total = 0.0
     for k in range(LEVELS):
-        part = min(weights[k] * abs(x - d[LEVEL + k]), limit)
-        f[RATIO + k] = part * LEVELS
-        total += part * f[WEIGHT + k]
-        weights[k] *= f[WEIGHT + k]
+        loud = usual[k // PER_PACE] * s.loud[k]
+        part = min(loud * abs(step + s.offset[k]), PART_LIMIT)
+        ratio = part * LEVELS
+        s.ratio[k] = min(ratio * (1.0 / RATIO_GRAIN) + 0.5, 65_535.0)
+        total += part * s.weight[k]
+        weights[k] = loud * s.weight[k]
     return total
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _score(d: F64, f: F32, x: float, now_s: float, learns: bool, room: Room, c: Constants) -> None:  # noqa: FBT001, PLR0917 - kernels take no keywords
+def _score(s: Series, x: float, learns: bool, room: Room, c: Constants) -> None:  # noqa: FBT001 - kernels take no keywords
     """Score one value of a series into `room.verdict`, then learn it."""
-    place = bin_position(d, f)
-    out = room.verdict
-    out[:] = np.nan
-    if d[ROWS] >= WARM_ROWS:
-        write_weights(f, place, room.weights, c)
-        z = _oddness(d, f, x, room.weights, c)
-        odd = max(z, 0.5 * c.persistence * (z + f[ODD]))
-        f[ODD] = z
+    place, step = bin_position(s), x - s.last
+    rows, odd, out = float(s.rows), 0.0, room.verdict
+    if rows >= WARM_ROWS:
+        write_usual(s, place, room.usual)
+        z = _oddness(s, step, room.usual, room.weights)
+        odd = max(z, 0.5 * c.persistence * (z + s.odd))
+        s.odd = z
         position = position_of(odd)
-        out[0], out[1] = say(d, f, now_s, position, odd, c)
-        band(d, room.weights, room.kinks, f[BORDER], out)
+        out[0], out[1] = say(s, position, odd, c)
+        band(s, room.weights, room.kinks, s.border, out)
         if learns:
-            learn_position(d, f, now_s, position, c)
-            learn_squares(f)
-            if int(d[ROWS]) % LOOK_EVERY == 0:
-                weigh(f)
+            learn_position(s, position, c)
+            learn_squares(s)
+    else:
+        out[:] = np.nan
+    safe = 1.0 / rows
+    follow_recent(s, step, safe, learns)
     if learns:
-        learn(d, f, x, place)
-        follow_mean(d, f)
-        follow(d, f, x)
-    d[RECENT] += max(RATES[1], 1.0 / d[ROWS]) * (x - d[RECENT])
+        learn(s, step, place, safe)
+        follow(s, x, safe)
+        if rows < YOUNG_ROWS or odd > LOUD_ROW or s.turn % LOOK_EARLY == 0:
+            look_at_scale(s, c)
+            weigh(s)
 
 
 @njit(cache=True, error_model="numpy")
@@ -111,21 +115,29 @@ def _run(  # noqa: PLR0917 - same
     m: Memory, times: I64, values: F64, freeze: NDArray[np.bool_], step_s: float, c: Constants, out: F64
 ) -> None:
     """Score all rows; series outside, rows inside: one series' memory stays in the cache for its rows."""
-    room = Room(np.empty(LEVELS), np.empty((2, LEVELS)), np.empty(5))
+    room = Room(np.empty(PACES), np.empty(LEVELS), np.empty((2, LEVELS)), np.empty(5))
     for i in range(values.shape[1]):
-        d, f = m.doubles[i], m.floats[i]
+        s = m[i]
         learns = not freeze[i]
-        if not learns and d[ROWS] == 0.0:
+        if not learns and s.rows == 0.0:
             continue
         for t in range(values.shape[0]):
             x = values[t, i]
             if not math.isfinite(x):
                 continue
-            now_s = times[t] * 1e-3
-            tick(d, now_s, step_s, learns)
-            _score(d, f, min(max(x, -VALUE_LIMIT), VALUE_LIMIT), now_s, learns, room, c)
+            pass_time(s, tick(s, times[t] * 1e-3, step_s, learns))
+            _score(s, min(max(x, -VALUE_LIMIT), VALUE_LIMIT), learns, room, c)
             for k in range(5):
                 out[k, t, i] = room.verdict[k]
+
+
+@njit(cache=True, error_model="numpy")
+def _spoke(m: Memory, i: int, out: F64) -> None:
+    s = m[i]
+    if s.rows >= WARM_ROWS:
+        for k in range(LEVELS):
+            ratio = RATIO_GRAIN * s.ratio[k]
+            out[k] = surprise(s, ratio, position_of(ratio))
 
 
 class Bank:
@@ -168,7 +180,7 @@ class Bank:
         self._last_ms: int | None = None
 
     def __len__(self) -> int:
-        return len(self._memory.doubles)
+        return len(self._memory)
 
     @property
     def state_bytes_per_series(self) -> int:
@@ -223,24 +235,22 @@ class Bank:
 
         NaN before the column had an opinion. The parts share the column's row counts, so they can be compared.
         """
-        d, f = self._memory.doubles[column], self._memory.floats[column]
-        if d[ROWS] < WARM_ROWS:
-            return dict.fromkeys(NAMES, math.nan)
-        return {name: surprise(d, f, float(f[RATIO + k]), position_of(f[RATIO + k])) for k, name in enumerate(NAMES)}
+        said = np.full(LEVELS, np.nan)
+        _spoke(self._memory, column, said)
+        return dict(zip(NAMES, said.tolist(), strict=True))
 
     def counts(self, column: int) -> dict[str, float]:
         """How much each part counts on this column, learnt from how it behaves there: shares that sum to 1."""
-        return {name: float(self._memory.floats[column, WEIGHT + k]) / LEVELS for k, name in enumerate(NAMES)}
+        return {name: float(self._memory["weight"][column, k]) / LEVELS for k, name in enumerate(NAMES)}
 
     def accept(self, columns: NDArray[np.integer]) -> State:
         """Take the recent level of these columns as their normal one. Returns what it replaced, for `take_back`."""
-        doubles, floats = self._memory
-        replaced: State = {"doubles": doubles[columns].copy(), "floats": floats[columns].copy()}
+        replaced: State = {name: self._memory[name][columns] for name in self._memory.dtype.names or ()}
         for i in columns:
-            settle(doubles[i])
+            settle(self._memory, i)
         return replaced
 
     def take_back(self, columns: NDArray[np.integer], replaced: State) -> None:
         """Undo an `accept` of the same columns: they know what they knew before it, and nothing since."""
-        self._memory.doubles[columns] = replaced["doubles"]
-        self._memory.floats[columns] = replaced["floats"]
+        for name, array in replaced.items():
+            self._memory[name][columns] = array

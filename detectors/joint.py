@@ -15,10 +15,11 @@ import numpy as np
 from numba import njit
 
 from detectors._base import F64, I64, State, Verdicts
+from detectors._buckets import pass_time
 from detectors._calibrate import learn_position, look
 from detectors._clock import tick
 from detectors._marks import position_of
-from detectors._memory import PRIOR_LOG2, ROWS, Memory, empty, from_state, to_state
+from detectors._memory import Memory, empty, from_state, to_state
 from detectors._pages import rarity
 from detectors._surprise import surprise
 from detectors.bank import VALUE_LIMIT, WARM_ROWS, Bank
@@ -34,20 +35,19 @@ UNIT = 7.0  # what of the sum makes the oddness tenfold
 
 @njit(cache=True, error_model="numpy")
 def _run(m: Memory, times: I64, odd: F64, c: Constants, out: F64) -> None:
-    d, f = m.doubles[0], m.floats[0]
+    s = m[0]
     for t in range(len(times)):
         if math.isnan(odd[t]):
             continue
-        now_s = times[t] * 1e-3
-        tick(d, now_s, 0.0, True)
-        if d[ROWS] < WARM_ROWS:
+        pass_time(s, tick(s, times[t] * 1e-3, 0.0, True))
+        if s.rows < WARM_ROWS:
             continue
-        if f[PRIOR_LOG2] == 0.0:
-            look(d, f, c)
+        if s.prior_log2 == 0.0:
+            look(s, c)
         position = position_of(odd[t])
-        said = surprise(d, f, odd[t], position)
-        out[0, t], out[1, t] = rarity(d, f, position, said, c), said
-        learn_position(d, f, now_s, position, c)
+        said = surprise(s, odd[t], position)
+        out[0, t], out[1, t] = rarity(s, position, said, c), said
+        learn_position(s, position, c)
 
 
 class Joint:

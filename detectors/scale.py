@@ -11,92 +11,87 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from detectors._base import F64
-from detectors._memory import (
-    BIN_ROWS,
-    BIN_SCALE,
-    BINS,
-    F32,
-    LEVEL,
-    LEVELS,
-    MAGNITUDE,
-    MEAN,
-    ROWS,
-    SCALE,
-    TIES,
-    VARIANCE,
-)
+from detectors._memory import BINS, LEVELS, PACES, Series
 from detectors._power import power
 from detectors.constants import Constants
-from detectors.level import SLOW
 
 EXPONENT = 1.75  # between absolute and square, measured on operations data; a product of two square roots
 RATE = 1e-4
 BIN_WEIGHT = 0.5  # share of the scale that comes from the bins
 PSEUDO_ROWS = 200.0  # weight of the whole series within a bin
-BIN_MEMORY_ROWS = 0.25 / RATE  # a bin remembers this many rows
+BIN_MEMORY_ROWS = 2_500  # a bin remembers this many rows, a quarter of what the series does
 SPAN = 2.0  # bins cover mean +/- 2 standard deviations of the level
 RATIO_LIMIT = 1e4  # one residual cannot speak louder
 GAIN = 0.85  # puts the oddness of ordinary rows below the first mark
+PART_LIMIT = RATIO_LIMIT * GAIN / LEVELS
 TIES_FREE = 0.3  # share of repeated values that is no matter
 TIES_RATE = 2e-3
+PER_PACE = LEVELS // PACES
+TINY = 1e-36  # keeps nothing over nothing from being a number
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def floor_of(f: F32) -> float:
+def floor_of(s: Series) -> float:
     """Smallest scale of a series: a millionth of its size, so that rounding is never an anomaly."""
-    return float(1e-6 * f[MAGNITUDE] + 1e-18)
+    return float(1e-6 * s.magnitude + 1e-18)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def bin_position(d: F64, f: F32) -> float:
+def bin_position(s: Series) -> float:
     """Where the level of a series stands among its bins, in [0, BINS - 1)."""
-    u = (d[LEVEL + SLOW] - d[MEAN]) / (math.sqrt(f[VARIANCE]) + floor_of(f))
-    return float(min(max((u + SPAN) / (2.0 * SPAN) * BINS - 0.5, 0.0), BINS - 1.001))
+    u = s.stray * s.spread
+    return float(min(max((u + SPAN) * (BINS / (2.0 * SPAN)) - 0.5, 0.0), BINS - 1.001))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def write_weights(f: F32, position: float, weights: F64, c: Constants) -> None:
-    """Write one over the usual size of each residual of a series at this level, times `loudness`, to `weights`."""
+def write_usual(s: Series, position: float, usual: F64) -> None:
+    """Write what one over the usual size of residuals is at this level, over that of the whole series, per pace."""
     j = int(position)
     part = position - j
-    low, high = float(f[BIN_ROWS + j]), float(f[BIN_ROWS + j + 1])
+    low, high = float(s.bin_rows[j]), float(s.bin_rows[j + 1])
     from_low = BIN_WEIGHT * (1.0 - part) / (low + PSEUDO_ROWS)
     from_high = BIN_WEIGHT * part / (high + PSEUDO_ROWS)
     from_whole = 1.0 - BIN_WEIGHT + PSEUDO_ROWS * (from_low + from_high)
-    least, loud = floor_of(f), loudness(f, c)
-    for k in range(LEVELS):
-        size = (
-            from_low * low * f[BIN_SCALE + LEVELS * (j) + k]
-            + from_high * high * f[BIN_SCALE + LEVELS * (j + 1) + k]
-            + from_whole * f[SCALE + k]
-        )
-        weights[k] = loud / (power(size, 1.0 / EXPONENT) + least)
+    for pace in range(PACES):
+        whole = TINY
+        for k in range(PER_PACE * pace, PER_PACE * (pace + 1)):
+            whole += s.scale[k]
+        size = from_low * low * s.bin_scale[j, pace] + from_high * high * s.bin_scale[j + 1, pace]
+        usual[pace] = power(size / whole + from_whole, -1.0 / EXPONENT)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
-def loudness(f: F32, c: Constants) -> float:
-    """What a residual of its usual size adds to the oddness of a series; less where values repeat.
+@njit(cache=True, error_model="numpy")
+def look_at_scale(s: Series, c: Constants) -> None:
+    """Bring up to date what a residual of one adds to the oddness of a series; less where values repeat.
 
     Counts that are mostly zero deviate all the time, by as much as their whole range.
     """
-    return float(GAIN / LEVELS / (1.0 + c.ties_weight * max(0.0, f[TIES] - TIES_FREE)))
+    least = floor_of(s)
+    loud = GAIN / LEVELS / (1.0 + c.ties_weight * max(0.0, s.ties - TIES_FREE))
+    s.spread = 1.0 / (math.sqrt(s.variance) + least)
+    for k in range(LEVELS):
+        s.loud[k] = loud / (power(float(s.scale[k]), 1.0 / EXPONENT) + least)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def learn(d: F64, f: F32, x: float, position: float) -> None:
-    """Learn the sizes of the residuals of x. Call after scoring, before the followers move."""
+def learn(s: Series, step: float, position: float, safe: float) -> None:
+    """Learn the sizes of the residuals of a value. Call after scoring, before the followers move."""
     j = int(position + 0.5)
-    safe = 1.0 / d[ROWS]
-    f[BIN_ROWS + j] = min(f[BIN_ROWS + j] + 1.0, BIN_MEMORY_ROWS)
-    rate, bin_rate = max(RATE, safe), 1.0 / f[BIN_ROWS + j]
-    for k in range(LEVELS):
-        residual = abs(x - d[LEVEL + k])
-        root = math.sqrt(residual)
-        size = residual * root * math.sqrt(root)
-        f[SCALE + k] += rate * (size - f[SCALE + k])
-        f[BIN_SCALE + LEVELS * (j) + k] += bin_rate * (size - f[BIN_SCALE + LEVELS * (j) + k])
-    tie = 1.0 if abs(x - d[LEVEL]) <= floor_of(f) else 0.0
-    f[TIES] += max(TIES_RATE, safe) * (tie - f[TIES])
+    rows = min(int(s.bin_rows[j]) + 1, BIN_MEMORY_ROWS)
+    s.bin_rows[j] = rows
+    rate = max(RATE, safe)
+    for pace in range(PACES):
+        sizes = 0.0
+        for k in range(PER_PACE * pace, PER_PACE * (pace + 1)):
+            residual = np.float32(abs(step + s.offset[k]))
+            root = np.sqrt(residual)
+            size = residual * root * np.sqrt(root)
+            s.scale[k] += rate * (size - s.scale[k])
+            sizes += size
+        s.bin_scale[j, pace] += (sizes - s.bin_scale[j, pace]) / rows
+    tie = 1.0 if abs(step) <= floor_of(s) else 0.0
+    s.ties += max(TIES_RATE, safe) * (tie - s.ties)

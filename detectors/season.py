@@ -24,8 +24,20 @@ from numpy.typing import NDArray
 from detectors._base import F64, I64, Scores, State
 from detectors._power import log2
 from detectors._rows import check_rows, last_of, last_state
-from detectors._season_bins import SLACK, close_bin, day_of, half_width, move_centre, open_bin
-from detectors._season_memory import F32, MARKS, bytes_per_series, empty, forget, from_state, grown, to_state
+from detectors._season_bins import HALF_HOUR_S, SLACK, close_bin, day_of, half_width, move_centre, open_bin
+from detectors._season_memory import (
+    F32,
+    GRAIN_S,
+    MARKS,
+    bytes_per_series,
+    empty,
+    forget,
+    from_state,
+    grown,
+    pack,
+    to_state,
+    unpack,
+)
 from detectors._season_memory import Season as Memory
 from detectors._season_recurring import recall
 
@@ -98,9 +110,9 @@ def _count(above: F32, counted: float, odd: float) -> float:
 @njit(cache=True, error_model="numpy")
 def _turn(s: Memory, i: int, local_s: float) -> None:
     """Learn the bin of a series that is over, and open the next."""
-    if s.rows[i] > 0.0:
+    if s.seen[i]:
         close_bin(s, i)
-        if day_of(local_s) != day_of(s.until_s[i] - 1.0):
+        if day_of(local_s) != day_of(s.until[i] * HALF_HOUR_S - 1.0):
             move_centre(s, i)
     open_bin(s, i, local_s)
 
@@ -128,11 +140,11 @@ def _run(s: Memory, times: I64, values: F64, step_s: float, offset_s: float, out
             x = min(max(x, -VALUE_LIMIT), VALUE_LIMIT)
             now_s = times[t] * 1e-3
             if s.place[i] < 0:
-                s.centre[i], s.step_s[i] = x, step_s
+                s.centre[i], s.step[i] = x, pack(step_s)
             elif step_s <= 0.0:
-                s.step_s[i] = _step(s.step_s[i], now_s - s.last_s[i])
-            s.last_s[i] = now_s
-            if now_s + offset_s >= s.until_s[i]:
+                s.step[i] = pack(_step(unpack(s.step[i]), now_s - GRAIN_S * s.last[i]))
+            s.last[i] = math.floor(now_s / GRAIN_S)
+            if now_s + offset_s >= s.until[i] * HALF_HOUR_S:
                 _turn(s, i, now_s + offset_s)
             deviation = x - s.centre[i]
             low, high = float(s.low[i]), float(s.high[i])
@@ -144,10 +156,10 @@ def _run(s: Memory, times: I64, values: F64, step_s: float, offset_s: float, out
                 out[2, t, i] = s.centre[i] + middle - SLACK * half
                 out[3, t, i] = s.centre[i] + middle + SLACK * half
                 s.counted[i] = _count(above, s.counted[i], odd)
-            first = s.rows[i] == 0.0
+            first = not s.seen[i]
             s.peak[i] = deviation if first else max(s.peak[i], deviation)
             s.trough[i] = deviation if first else min(s.trough[i], deviation)
-            s.rows[i] += 1.0
+            s.seen[i] = True
 
 
 class Season:
@@ -196,7 +208,7 @@ class Season:
         self._last_ms: int | None = None
 
     def __len__(self) -> int:
-        return len(self._memory.rows)
+        return len(self._memory.centre)
 
     @property
     def state_bytes_per_series(self) -> int:

@@ -65,9 +65,9 @@ def test_an_accepted_level_is_taken_back_where_there_is_something_to_take_back()
     assert made.accept(1) == {}
     made.take_back(1, {})
     replaced = made.accept(2)
-    assert not np.array_equal(made.snapshot()["level"][1], before["level"][1])
+    assert not np.array_equal(made.snapshot()["last"][1], before["last"][1])
     made.take_back(2, replaced)
-    assert np.array_equal(made.snapshot()["level"], before["level"])
+    assert np.array_equal(made.snapshot()["last"], before["last"])
     assert made.spoke(1) == {}
     assert set(made.spoke(2)) >= {"step", "level"}
 

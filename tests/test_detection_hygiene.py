@@ -105,11 +105,11 @@ def test_maintenance_teaches_nothing():
     worked.feed(block(broken()[:40]))
     unaware.feed(block(broken()[:40]))
     expected = plain.ensemble.bank.snapshot()
-    for name in ("level", "scale", "pages", "rows_above"):
+    for name in ("offset", "scale", "pages", "rows_above"):
         np.testing.assert_array_equal(worked.ensemble.bank.snapshot()[name], expected[name])
         assert not np.array_equal(unaware.ensemble.bank.snapshot()[name], expected[name])
     np.testing.assert_array_equal(worked.ensemble.absence.snapshot()["gaps"], plain.ensemble.absence.snapshot()["gaps"])
-    np.testing.assert_array_equal(worked.ensemble.season.snapshot()["rows"], plain.ensemble.season.snapshot()["rows"])
+    np.testing.assert_array_equal(worked.ensemble.season.snapshot()["peak"], plain.ensemble.season.snapshot()["peak"])
 
 
 def test_maintenance_in_history_teaches_nothing_either():

@@ -1,15 +1,22 @@
 import numpy as np
 import pytest
+from numba import njit
 
 from detectors._band import band
-from detectors._memory import DOUBLES, LEVEL, LEVELS
+from detectors._base import F64
+from detectors._memory import LEVELS, Memory, empty
 
 
 def borders(levels: list[float], weights: list[float], limit: float) -> tuple[float, float, float]:
-    d, out = np.zeros(DOUBLES), np.full(5, np.nan)
-    d[LEVEL : LEVEL + LEVELS] = levels
-    band(d, np.array(weights), np.empty((2, LEVELS)), limit, out)
+    memory, out = empty(1), np.full(5, np.nan)
+    memory["last"], memory["offset"] = levels[0], levels[0] - np.array(levels)
+    _band(memory, np.array(weights), limit, out)
     return out[2], out[3], out[4]
+
+
+@njit
+def _band(memory: Memory, weights: F64, limit: float, out: F64) -> None:
+    band(memory[0], weights, np.empty((2, LEVELS)), limit, out)
 
 
 def oddness(levels: list[float], weights: list[float], x: float) -> float:

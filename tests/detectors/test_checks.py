@@ -59,7 +59,7 @@ class Vandal(Bank):
 
 class Hoarder(Bank):
     def snapshot(self) -> State:
-        return super().snapshot() | {"hoard": np.zeros(int(self._memory.doubles[:, 0].sum()))}
+        return super().snapshot() | {"hoard": np.zeros(int(self._memory["rows"].sum()))}
 
 
 class Unwary(Bank):

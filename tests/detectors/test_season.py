@@ -295,7 +295,7 @@ def test_one_long_deviation_is_one_time_of_day():
     season = Season(1)
     for minute in range(300):
         forgives(season, 0, 36_000 + 60 * minute)
-    assert np.count_nonzero(season.snapshot()["time_sign"]) == 1
+    assert np.count_nonzero(season.snapshot()["time_streak"]) == 1
 
 
 def test_snapshots_keep_what_recurs():
@@ -318,7 +318,7 @@ def test_the_range_that_was_reached_is_the_band_without_slack():
 
 
 def test_memory_is_bounded_and_published():
-    assert Season(3).state_bytes_per_series <= 600
+    assert Season(3).state_bytes_per_series <= 470
     assert len(Season(3)) == 3
 
 
