@@ -1,8 +1,8 @@
-"""Figures of the service on Kafka: bytes on the wire, samples a second against the one process, recovery.
+"""Figures of the service on Kafka: bytes on the wire, samples a second against the one process, recovery, chaos.
 
 `python tests/benchmarks/bench_kafka.py [--only PART ...]`. Parts are modules `_kafka_PART.py` beside this file whose
-`measured()` gives rows as they are found; all but `sizes` need
-Kafka's jars (`make kafka-jars`), Java and PostgreSQL. Rows go to build/bench/kafka.json.
+`measured()` gives rows as they are found; all but `sizes` need Kafka's jars (`make kafka-jars`), Java and PostgreSQL.
+The twenty runs of `chaos` take two hours and go on where they were left. Rows go to build/bench/kafka.json.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import importlib
 from aiops._kernel_cache import use_own_cache
 from tests.benchmarks._table import publish
 
-PARTS = ("sizes", "rate", "recovery")
+PARTS = ("sizes", "rate", "recovery", "chaos")
 
 
 def main() -> None:
