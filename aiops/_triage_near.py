@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import networkx as nx
+
 from aiops._triage_settings import TriageSettings
 from rca import ServiceGraph
 
@@ -23,6 +25,7 @@ class Nearness:
         self._graph = graph
         self._max_hops = settings.max_hops
         self._window_ms, self._late_ms = round(settings.window_s * 1000), round(settings.late_cause_s * 1000)
+        self._undirected = graph.digraph.to_undirected(as_view=True)
         self._near: dict[str, dict[str, int]] = {}
         self._below: dict[str, dict[str, int]] = {}
         self._related: dict[str, dict[str, Relation]] = {}
@@ -30,23 +33,26 @@ class Nearness:
     def near(self, service: str) -> dict[str, int]:
         """Every service near this one with its distance in calls; itself at 0, also if the graph does not know it."""
         if service not in self._near:
-            self._near[service] = self._graph.reached(service, "both", self._max_hops)
+            found = {service: 0}
+            if service in self._graph:
+                found = dict(nx.single_source_shortest_path_length(self._undirected, service, cutoff=self._max_hops))
+            self._near[service] = found
         return self._near[service]
 
     def below(self, service: str) -> dict[str, int]:
         """What a service depends on, with the distance in calls; itself at 0."""
         if service not in self._below:
-            self._below[service] = self._graph.reached(service, "down", self._max_hops)
+            self._below[service] = self._reached(service, self._graph.digraph)
         return self._below[service]
 
     def related(self, service: str) -> dict[str, Relation]:
         """Other services whose trouble may be that of this one."""
         if service not in self._related:
             found: dict[str, Relation] = {}
-            above = self._graph.reached(service, "up", self._max_hops)
+            above = self._reached(service, self._graph.digraph.reverse(copy=False))
             for place, hops in self.below(service).items():
                 _widen(found, place, Relation(hops, self._window_ms, self._late_ms))
-                left = self._graph.reached(place, "up", self._max_hops - hops)
+                left = self._reached(place, self._graph.digraph.reverse(copy=False), self._max_hops - hops)
                 for other, more in left.items():
                     _widen(found, other, Relation(hops + more, self._late_ms, self._late_ms))
             for place, hops in above.items():
@@ -54,6 +60,12 @@ class Nearness:
             found.pop(service, None)
             self._related[service] = found
         return self._related[service]
+
+    def _reached(self, service: str, digraph: nx.DiGraph[str], most: int | None = None) -> dict[str, int]:
+        if service not in self._graph:
+            return {service: 0}
+        cutoff = self._max_hops if most is None else most
+        return dict(nx.single_source_shortest_path_length(digraph, service, cutoff=cutoff))
 
     def knows(self, service: str) -> bool:
         """Tell whether the graph has this service."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator
 
-Way = Literal["down", "up", "both"]
-"""Along the calls, against them, or whichever way they point."""
+import networkx as nx
 
 
 class ServiceGraph:
@@ -20,19 +18,23 @@ class ServiceGraph:
     """
 
     def __init__(self, edges: Iterable[tuple[str, str]] = (), nodes: Iterable[str] = (), seen_ms: int = 0) -> None:
-        self._callees: dict[str, dict[str, int]] = {node: {} for node in nodes}
-        self._callers: dict[str, dict[str, int]] = {node: {} for node in self._callees}
+        self._graph: nx.DiGraph[str] = nx.DiGraph()
+        self._graph.add_nodes_from(nodes)
         for caller, callee in edges:
             self.add(caller, callee, seen_ms)
 
+    @property
+    def digraph(self) -> nx.DiGraph[str]:
+        """The networkx graph inside, for algorithms; do not change it."""
+        return self._graph
+
     def add(self, caller: str, callee: str, seen_ms: int = 0) -> None:
         """Add or refresh one dependency. A service calling itself is no dependency."""
-        for service in (caller, callee):
-            self._callees.setdefault(service, {})
-            self._callers.setdefault(service, {})
-        if caller != callee:
-            latest_ms = max(self._callees[caller].get(callee, seen_ms), seen_ms)
-            self._callees[caller][callee] = self._callers[callee][caller] = latest_ms
+        if caller == callee:
+            self._graph.add_node(caller)
+            return
+        before = self._graph.edges[caller, callee]["seen_ms"] if self._graph.has_edge(caller, callee) else seen_ms
+        self._graph.add_edge(caller, callee, seen_ms=max(before, seen_ms))
 
     def merged(self, other: ServiceGraph) -> ServiceGraph:
         """Both graphs in one; an edge in both keeps its later time."""
@@ -45,7 +47,7 @@ class ServiceGraph:
     def without_older(self, than_ms: int) -> ServiceGraph:
         """The same graph without edges last seen before `than_ms`, and without services that then stand alone."""
         kept = [(a, b, seen) for a, b, seen in self.edges() if seen >= than_ms]
-        lonely = [s for s in self.services() if not self._callees[s] and not self._callers[s]]
+        lonely = [s for s in self.services() if self._graph.degree(s) == 0]
         result = ServiceGraph(nodes=lonely)
         for caller, callee, seen_ms in kept:
             result.add(caller, callee, seen_ms)
@@ -53,49 +55,19 @@ class ServiceGraph:
 
     def services(self) -> list[str]:
         """All services, sorted."""
-        return sorted(self._callees)
+        return sorted(self._graph.nodes)
 
     def edges(self) -> Iterator[tuple[str, str, int]]:
         """All (caller, callee, seen_ms), sorted."""
-        yield from sorted(self.calls())
-
-    def calls(self) -> Iterator[tuple[str, str, int]]:
-        """The same in no order, for those who have many."""
-        for caller, callees in self._callees.items():
-            for callee, seen_ms in callees.items():
-                yield caller, callee, seen_ms
+        yield from sorted((a, b, data["seen_ms"]) for a, b, data in self._graph.edges(data=True))
 
     def callees(self, service: str) -> list[str]:
         """Services that `service` calls, sorted; empty for an unknown one."""
-        return sorted(self._callees.get(service, ()))
+        return sorted(self._graph.successors(service)) if service in self._graph else []
 
     def callers(self, service: str) -> list[str]:
         """Services that call `service`, sorted; empty for an unknown one."""
-        return sorted(self._callers.get(service, ()))
-
-    def reached(self, service: str, way: Way, most: int | None = None) -> dict[str, int]:
-        """Services within `most` calls of one (None = any number), nearest first, with their distance; itself at 0.
-
-        >>> ServiceGraph([("shop", "cart"), ("cart", "db")]).reached("cart", "both")
-        {'cart': 0, 'db': 1, 'shop': 1}
-        """
-        ways: dict[Way, tuple[Mapping[str, Mapping[str, int]], ...]] = {
-            "down": (self._callees,),
-            "up": (self._callers,),
-            "both": (self._callees, self._callers),
-        }
-        found, front, hops = {service: 0}, [service], 0
-        while front and hops != most:
-            hops += 1
-            beyond = list[str]()
-            for place in front:
-                for neighbours in ways[way]:
-                    for other in neighbours.get(place, ()):
-                        if other not in found:
-                            found[other] = hops
-                            beyond.append(other)
-            front = beyond
-        return found
+        return sorted(self._graph.predecessors(service)) if service in self._graph else []
 
     def path(self, upstream: str, downstream: str) -> tuple[str, ...]:
         """A shortest call path, both ends included; () if there is none. Of equal ones the first by name.
@@ -103,22 +75,27 @@ class ServiceGraph:
         >>> ServiceGraph([("a", "c"), ("a", "b"), ("b", "d"), ("c", "d")]).path("a", "d")
         ('a', 'b', 'd')
         """
-        if upstream not in self or downstream not in self:
+        if upstream not in self._graph or downstream not in self._graph:
             return ()
-        left = self.reached(downstream, "up")
+        left = nx.single_source_shortest_path_length(self._graph.reverse(copy=False), downstream)
         if upstream not in left:
             return ()
         path = [upstream]
         while path[-1] != downstream:
-            path.append(min(s for s in self._callees[path[-1]] if left.get(s, -1) == left[path[-1]] - 1))
+            path.append(min(s for s in self._graph.successors(path[-1]) if left.get(s, -1) == left[path[-1]] - 1))
         return tuple(path)
 
     def distance(self, one: str, other: str) -> int | None:
         """Number of calls between two services, whichever way they point; None if they are not connected."""
-        return self.reached(one, "both").get(other)
+        if one not in self._graph or other not in self._graph:
+            return 0 if one == other else None
+        try:
+            return int(nx.shortest_path_length(self._graph.to_undirected(as_view=True), one, other))
+        except nx.NetworkXNoPath:
+            return None
 
     def __contains__(self, service: str) -> bool:
-        return service in self._callees
+        return service in self._graph
 
     def __len__(self) -> int:
-        return len(self._callees)
+        return len(self._graph)

@@ -107,10 +107,10 @@ class GraphKeeper:
 def _learn(known: _Known, graph: ServiceGraph) -> None:
     if known.source.whole:
         known.seen_ms = {}
-    # Not sorted: sorting the edges of every answer is most of the time of a refresh otherwise.
-    for caller, callee, seen_ms in graph.calls():
+    # Straight from networkx: sorting the edges of every answer is most of the time of a refresh otherwise.
+    for caller, callee, data in graph.digraph.edges(data=True):
         edge = (caller, callee)
-        known.seen_ms[edge] = max(seen_ms, known.seen_ms.get(edge, 0))
+        known.seen_ms[edge] = max(data["seen_ms"], known.seen_ms.get(edge, 0))
 
 
 def _failed(known: _Known, error: str, *, unforeseen: bool = False) -> None:
