@@ -244,5 +244,5 @@ def test_presence_is_what_counting_row_by_row_gives_however_rows_are_cut(seed):
 
 def test_arrays_that_do_not_fit_are_refused():
     presence = Presence()
-    with pytest.raises(ValueError, match="since_ms must be"):
+    with pytest.raises(ValueError, match="since_ms, taken_ms must be"):
         presence.from_arrays({"since_ms": np.zeros(2, np.int64), "seen_ms": np.zeros(3, np.int64)})

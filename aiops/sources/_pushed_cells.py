@@ -52,6 +52,11 @@ def scatter(  # noqa: PLR0917 - kernels take numbers by position
     ----------
     places : rows of the ticks that close, the first tick's first
     raws, times, values : (k,), each of one of these ticks
+
+    Raises
+    ------
+    IndexError
+        for a sample of no tick that closes, which would be written outside the cells
     """
     repeated = 0
     begin_ms = end_ms = first_tick_ms - step_ms
@@ -60,6 +65,8 @@ def scatter(  # noqa: PLR0917 - kernels take numbers by position
         r, value = raws[i], values[i]
         if times[i] <= begin_ms or times[i] > end_ms:
             step = (times[i] - 1 - (first_tick_ms - step_ms)) // step_ms
+            if step < 0 or step >= len(places):
+                raise IndexError("a sample lies outside the ticks that close")
             p = places[step]
             begin_ms = first_tick_ms + (step - 1) * step_ms
             end_ms = begin_ms + step_ms

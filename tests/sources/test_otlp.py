@@ -295,7 +295,11 @@ def test_gzip_members_follow_each_other_and_together_stay_below_the_limit() -> N
         plain_body(body, headers, WriteLimits(decompressed_bytes=799))
 
 
-@pytest.mark.parametrize("body", [b"plain", gzip.compress(b"x" * 1000)[:-9], gzip.compress(b"x")[:-1] + b"!"])
+@pytest.mark.parametrize(
+    "body",
+    [b"plain", gzip.compress(b"x" * 1000)[:-9], gzip.compress(b"x")[:-1] + b"!"],
+    ids=["no gzip", "cut off", "wrong length"],
+)
 def test_what_is_not_gzip_is_wrong_for_good(body) -> None:
     with pytest.raises(InputError, match="not gzip"):
         plain_body(body, {"content-encoding": "gzip"}, WriteLimits())
