@@ -139,8 +139,11 @@ class Ensemble:
         self._before[gone] = np.nan
 
     def silent(self) -> Bools:
-        """Columns (n,) of series that have stopped."""
-        return self._presence.silent(self._rules.evict_after_s) & self.bank.used
+        """Columns (n,) of series that have stopped; a column without a block yet has not."""
+        silent = self._presence.silent(self._rules.evict_after_s)
+        used = self.bank.used
+        silent = np.pad(silent, (0, max(len(used) - len(silent), 0)))
+        return np.asarray(silent[: len(used)] & used)
 
     def snapshot(self, columns: I64) -> State:
         """All memories of these columns by name."""

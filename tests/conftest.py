@@ -1,12 +1,19 @@
 """Before anything else: kernels compiled for other sources must not be run."""
 
 import logging
+import os
 
 import pytest
+from hypothesis import settings
 
 from aiops._kernel_cache import use_own_cache
 
 use_own_cache()
+
+# The same examples in every run of CI, so that a change is judged and not the dice; elsewhere they are new each time.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 CHATTY = ("httpx", "httpcore", "uvicorn", "urllib3")
 

@@ -160,7 +160,7 @@ class Slots:
         slot = layout.get(attributes)
         if slot is None:
             upper = np.frombuffer(bounds, "<f8")
-            if len(upper) > _MOST_SERIES or not (np.diff(upper) > 0).all() or np.isnan(upper).any():
+            if len(upper) > _MOST_SERIES or not (upper[1:] > upper[:-1]).all() or np.isnan(upper).any():
                 return BOUNDS
             slot = layout[attributes] = self._new(metric, attributes, _buckets(metric.name, upper.tolist()))
         return slot

@@ -103,7 +103,11 @@ def test_nothing_is_lost_or_shown_twice_or_out_of_order_whatever_fails(tmp_path,
         for message in shown:
             assert message["text"].startswith("Resolved")
             said = [reply["text"].split(" ")[0] for reply in here.slack.thread(message["ts"])]
-            assert said == ["Details", ":arrows_counterclockwise:", ":white_check_mark:"]
+            # A new cause that waited for the hour may give way to the end, which says it too.
+            assert said in (
+                ["Details", ":arrows_counterclockwise:", ":white_check_mark:"],
+                ["Details", ":white_check_mark:"],
+            )
         assert not any(message["mentions"] for message in here.slack.messages)
     store.close()
 

@@ -252,6 +252,11 @@ def test_a_wrong_data_point_is_left_out_and_told_and_the_others_are_taken(kind) 
     assert sink.by_name() == {("depth",): [1.0]}
 
 
+def test_infinity_twice_among_the_bounds_is_wrong() -> None:
+    taken = Sink().take(request(histogram([1, 1, 1], [math.inf, math.inf])))
+    assert (taken.rejected, "bounds 1" in taken.message) == (1, True)
+
+
 def test_attributes_in_pieces_are_the_attributes() -> None:
     """Protobuf allows other fields between them, though no sender writes it so."""
     point = gauge(a="1", b="2").gauge.data_points[0]
