@@ -38,6 +38,9 @@ class _Backend:
     def __init__(self, source: PushSource) -> None:
         self._source = source
 
+    async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+        return self.direct_write(body, headers)
+
     def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         return self._source.write(body, headers)
 
