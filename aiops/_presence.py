@@ -71,11 +71,13 @@ class Presence:
     def silent(self, after_s: float) -> Bools:
         """Columns (n,) that have had no value for so long before the newest value of any column, nor were new then.
 
-        A source that is gone as a whole has no silent columns, however long it lasts.
+        A source that is gone as a whole has no silent columns, however long it lasts. May be asked by any thread.
         """
-        latest_ms = np.maximum(self.seen_ms, self.taken_ms)
-        is_old = latest_ms < self.seen_ms.max(initial=NEVER_MS) - int(after_s * 1000)
-        return np.asarray(is_old & (self.taken_ms != NEVER_MS))
+        # `grow` may be at work in another thread, and lengthens this one last.
+        taken_ms = self.taken_ms
+        seen_ms = self.seen_ms[: len(taken_ms)]
+        is_old = np.maximum(seen_ms, taken_ms) < seen_ms.max(initial=NEVER_MS) - int(after_s * 1000)
+        return np.asarray(is_old & (taken_ms != NEVER_MS))
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """All of it by name."""
