@@ -284,8 +284,10 @@ def silence_list(url: Service = "http://127.0.0.1:8080", token_file: TokenFile =
     list_silences(url=url, token_file=token_file, output=output)
 
 
-@silence.command("propose")
-def silence_propose(
+@silence.command("create", help="Make a silence in Alertmanager, for an incident or for matchers.")
+@silence.command("propose", help="Say which silence would be made; makes none.")
+def silence_make(
+    context: typer.Context,
     incident: OfIncident = "",
     *,
     who: Who,
@@ -295,28 +297,12 @@ def silence_propose(
     url: Service = "http://127.0.0.1:8080",
     token_file: TokenFile = None,
 ) -> None:
-    """Say which silence would be made for an incident; makes none."""
+    """Make a silence, or only say what it would be: two commands with the same options."""
     from aiops.commands.silences import make_silence
 
-    make_silence(incident, matcher or [], lasts, who=who, comment=comment, propose=True, url=url, token_file=token_file)
-
-
-@silence.command("create")
-def silence_create(
-    incident: OfIncident = "",
-    *,
-    who: Who,
-    matcher: Matchers = None,
-    lasts: Lasts = "2h",
-    comment: Comment = "",
-    url: Service = "http://127.0.0.1:8080",
-    token_file: TokenFile = None,
-) -> None:
-    """Make a silence in Alertmanager, for an incident or for matchers."""
-    from aiops.commands.silences import make_silence
-
+    is_proposal = context.command.name == "propose"
     make_silence(
-        incident, matcher or [], lasts, who=who, comment=comment, propose=False, url=url, token_file=token_file
+        incident, matcher or [], lasts, who=who, comment=comment, propose=is_proposal, url=url, token_file=token_file
     )
 
 

@@ -27,6 +27,12 @@ class Scores:
     lower: F64
     upper: F64
 
+    @classmethod
+    def without_band(cls, surprise: F64) -> Scores:
+        """Of a detector that expects no value: the rest is NaN."""
+        none = np.full(surprise.shape, np.nan)
+        return cls(surprise, none, none.copy(), none.copy())
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors._base import F64, State
-from detectors._rows import check_version
+from detectors._base import F64
 
 F32 = NDArray[np.float32]
 U16 = NDArray[np.uint16]
@@ -118,24 +117,6 @@ def _by_series(memory: LightMemory) -> list[tuple[str, NDArray[np.generic]]]:
 def _axis(name: str) -> int:
     """Along which axis of a field the series lie."""
     return 1 if name == "season" else 0
-
-
-def to_state(memory: LightMemory) -> State:
-    """Copies of all fields by name, with the version of the layout."""
-    state: State = {name: field.copy() for name, field in memory._asdict().items()}
-    return state | {"version": np.array(VERSION, np.int64)}
-
-
-def from_state(state: State) -> LightMemory:
-    """Memory from a snapshot. Raises ValueError when version, names, shapes or types are not ours."""
-    check_version(state, VERSION, LightMemory._fields)
-    memory = empty(state["level"].size)
-    for name, field in memory._asdict().items():
-        got = state[name]
-        if got.shape != field.shape or got.dtype != field.dtype:
-            raise ValueError(f"snapshot {name} must be {field.shape} {field.dtype}, got {got.shape} {got.dtype}")
-        field[...] = got
-    return memory
 
 
 def bytes_per_series() -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors._arrays import check_array
 from detectors._base import State
 from detectors._rows import check_version
 
@@ -110,10 +111,8 @@ def from_state(state: State) -> Memory:
     check_version(state, VERSION, SERIES.names or ())
     memory = empty(len(state["rows"]))
     for name in SERIES.names or ():
-        wanted, got = memory[name], state[name]
-        if got.shape != wanted.shape or got.dtype != wanted.dtype:
-            raise ValueError(f"snapshot {name} must be {wanted.shape} {wanted.dtype}, got {got.shape} {got.dtype}")
-        memory[name] = got
+        check_array(name, memory[name], state[name])
+        memory[name] = state[name]
     return memory
 
 

@@ -28,6 +28,26 @@ def check_rows(times: I64, values: NDArray[np.floating], n: int, last_ms: int | 
     return int(times[-1])
 
 
+def check_growth(n: int, now: int) -> None:
+    """Raise ValueError when there would be fewer columns than there are now."""
+    if n < now:
+        raise ValueError(f"n must be >= {now}, got {n}")
+
+
+def step_of(step_s: float | None) -> float:
+    """The sampling step in seconds; 0 = not known, to be learnt. Raises ValueError unless it is above 0 or None."""
+    if step_s is not None and not step_s > 0.0:
+        raise ValueError(f"step_s must be > 0, got {step_s}")
+    return 0.0 if step_s is None else float(step_s)
+
+
+def offset_of(offset_s: float) -> float:
+    """Local time less UTC in seconds. Raises ValueError when it is more than a day."""
+    if not abs(offset_s) <= 86_400.0:
+        raise ValueError(f"offset_s must be within a day of UTC, got {offset_s}")
+    return float(offset_s)
+
+
 def check_version(state: State, version: int, names: Iterable[str]) -> None:
     """Raise ValueError unless the snapshot has this version and all these arrays."""
     got = state.get("version")

@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from detectors._base import F64, State
-from detectors._rows import check_version
+from detectors._arrays import joined
+from detectors._base import F64
 
 F32 = NDArray[np.float32]
 U16 = NDArray[np.uint16]
@@ -115,31 +115,13 @@ def empty(n: int) -> Season:
 
 def grown(season: Season, n: int) -> Season:
     """The same memory with n rows in all; new ones are cold."""
-    fresh = empty(n - len(season.centre))
-    return Season(*(np.concatenate([a, b]) for a, b in zip(season, fresh, strict=True)))
+    return joined(season, empty(n - len(season.centre)))
 
 
 def forget(season: Season, rows: NDArray[np.integer]) -> None:
     """Make rows cold, for other series."""
     for name, fresh in empty(len(rows))._asdict().items():
         getattr(season, name)[rows] = fresh
-
-
-def to_state(season: Season) -> State:
-    """Copies of all arrays by name, with the version of the layout."""
-    state: State = {name: getattr(season, name).copy() for name in Season._fields}
-    return state | {"version": np.array(VERSION, np.int64)}
-
-
-def from_state(state: State) -> Season:
-    """Memory from a snapshot. Raises ValueError when version, names, shapes or types are not ours."""
-    check_version(state, VERSION, Season._fields)
-    n = len(state["centre"])
-    for name, wanted in empty(0)._asdict().items():
-        shape, got = (n, *wanted.shape[1:]), state[name]
-        if got.shape != shape or got.dtype != wanted.dtype:
-            raise ValueError(f"snapshot {name} must be {shape} {wanted.dtype}, got {got.shape} {got.dtype}")
-    return Season(**{name: state[name].copy() for name in Season._fields})  # type: ignore[arg-type]
 
 
 def bytes_per_series() -> int:

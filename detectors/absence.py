@@ -17,8 +17,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from detectors._arrays import from_state, joined, to_state
 from detectors._base import F64, I64, Scores, State
-from detectors._rows import check_rows, check_version, last_of, last_state
+from detectors._rows import check_growth, check_rows, last_of, last_state
 
 F32 = NDArray[np.float32]
 
@@ -132,15 +133,12 @@ class Absence:
         surprise = np.full(values.shape, np.nan)
         if values.size:
             _run(self._memory, values, surprise)
-        none = np.full(values.shape, np.nan)
-        return Scores(surprise, none, none.copy(), none.copy())
+        return Scores.without_band(surprise)
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones start cold, old ones keep their memory."""
-        if n < len(self):
-            raise ValueError(f"n must be >= {len(self)}, got {n}")
-        fresh = _empty(n - len(self))
-        self._memory = Gaps(*(np.concatenate([a, b]) for a, b in zip(self._memory, fresh, strict=True)))
+        check_growth(n, len(self))
+        self._memory = joined(self._memory, _empty(n - len(self)))
 
     def forget(self, columns: NDArray[np.integer]) -> None:
         """Make columns cold: they belong to other series from now on."""
@@ -149,16 +147,11 @@ class Absence:
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""
-        state: State = {name: array.copy() for name, array in self._memory._asdict().items()}
-        return state | last_state(self._last_ms) | {"version": np.array(VERSION, np.int64)}
+        return to_state(self._memory, VERSION) | last_state(self._last_ms)
 
     def restore(self, state: State) -> None:
-        """Take up a snapshot. Raises ValueError when its version or shapes are not ours."""
-        check_version(state, VERSION, Gaps._fields)
-        n = len(state["seen"])
-        if state["gaps"].shape != (n, MARKS):
-            raise ValueError(f"snapshot gaps must be {(n, MARKS)}, got {state['gaps'].shape}")
-        self._memory = Gaps(**{name: state[name].astype(array.dtype) for name, array in _empty(0)._asdict().items()})
+        """Take up a snapshot. Raises ValueError when its version, names, shapes or types are not ours."""
+        self._memory = from_state(state, VERSION, _empty, "seen")
         self._last_ms = last_of(state)
 
 

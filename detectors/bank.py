@@ -41,7 +41,7 @@ from detectors._memory import (
     grown,
     to_state,
 )
-from detectors._rows import check_rows, last_of, last_state
+from detectors._rows import check_growth, check_rows, last_of, last_state, step_of
 from detectors._surprise import surprise
 from detectors._weights import learn_squares, weigh
 from detectors.constants import SHIPPED, Constants
@@ -172,9 +172,7 @@ class Bank:
     """
 
     def __init__(self, n: int = 0, step_s: float | None = None, constants: Constants = SHIPPED) -> None:
-        if step_s is not None and not step_s > 0.0:
-            raise ValueError(f"step_s must be > 0, got {step_s}")
-        self._step_s = 0.0 if step_s is None else float(step_s)
+        self._step_s = step_of(step_s)
         self._constants = constants
         self._memory = empty(n)
         self._last_ms: int | None = None
@@ -213,8 +211,7 @@ class Bank:
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones start cold, old ones keep their memory."""
-        if n < len(self):
-            raise ValueError(f"n must be >= {len(self)}, got {n}")
+        check_growth(n, len(self))
         self._memory = grown(self._memory, n)
 
     def forget(self, columns: NDArray[np.integer]) -> None:

@@ -21,6 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from detectors import _light_memory as memory
+from detectors._arrays import from_state, to_state
 from detectors._base import F64, I64, State, Verdicts
 from detectors._clock import quiet_s as quiet_time_s
 from detectors._light_block import ODD_DOWN, ODD_UP, Moment, Room, select, sweep
@@ -28,7 +29,7 @@ from detectors._light_hour import turn_hour
 from detectors._light_memory import F32, HOUR, HOUR_ROWS, HOURS, LAST_S, STEP_S, LightMemory
 from detectors._light_tail import HOUR_S, Pace, band_odd, is_onset, learn_tail, pace_of, rarity, surprise
 from detectors._power import log2
-from detectors._rows import check_rows, last_of, last_state
+from detectors._rows import check_growth, check_rows, last_of, last_state, offset_of, step_of
 from detectors.rarity import LOWEST, NOT_AN_ONSET
 
 BLOCK = 8192  # series of a block: what a sweep leaves of them (100 KB) stays in the second-level cache
@@ -209,12 +210,8 @@ class Light:
     """
 
     def __init__(self, n: int = 0, step_s: float | None = None, offset_s: float = 0.0) -> None:
-        if step_s is not None and not step_s > 0.0:
-            raise ValueError(f"step_s must be > 0, got {step_s}")
-        if not abs(offset_s) <= 86_400.0:
-            raise ValueError(f"offset_s must be within a day of UTC, got {offset_s}")
-        self._step_s = 0.0 if step_s is None else float(step_s)
-        self._offset_s = float(offset_s)
+        self._step_s = step_of(step_s)
+        self._offset_s = offset_of(offset_s)
         self._memory = memory.empty(n)
         self._last_ms: int | None = None
 
@@ -271,8 +268,7 @@ class Light:
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones start cold, old ones keep their memory."""
-        if n < len(self):
-            raise ValueError(f"n must be >= {len(self)}, got {n}")
+        check_growth(n, len(self))
         self._memory = memory.grown(self._memory, n)
 
     def forget(self, columns: NDArray[np.integer]) -> None:
@@ -281,9 +277,9 @@ class Light:
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""
-        return memory.to_state(self._memory) | last_state(self._last_ms)
+        return to_state(self._memory, memory.VERSION) | last_state(self._last_ms)
 
     def restore(self, state: State) -> None:
         """Take up a snapshot. Raises ValueError when its version, names, shapes or types are not ours."""
-        self._memory = memory.from_state(state)
+        self._memory = from_state(state, memory.VERSION, memory.empty, "level")
         self._last_ms = last_of(state)

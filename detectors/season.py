@@ -21,21 +21,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from detectors._arrays import from_state, to_state
 from detectors._base import F64, I64, Scores, State
 from detectors._power import log2
-from detectors._rows import check_rows, last_of, last_state
+from detectors._rows import check_growth, check_rows, last_of, last_state, offset_of, step_of
 from detectors._season_bins import HALF_HOUR_S, SLACK, close_bin, day_of, half_width, move_centre, open_bin
 from detectors._season_memory import (
     F32,
     GRAIN_S,
     MARKS,
+    VERSION,
     bytes_per_series,
     empty,
     forget,
-    from_state,
     grown,
     pack,
-    to_state,
     unpack,
 )
 from detectors._season_memory import Season as Memory
@@ -198,12 +198,8 @@ class Season:
     """
 
     def __init__(self, n: int = 0, step_s: float | None = None, offset_s: float = 0.0) -> None:
-        if step_s is not None and not step_s > 0.0:
-            raise ValueError(f"step_s must be > 0, got {step_s}")
-        if not abs(offset_s) <= 86_400.0:
-            raise ValueError(f"offset_s must be within a day of UTC, got {offset_s}")
-        self._step_s = 0.0 if step_s is None else float(step_s)
-        self._offset_s = float(offset_s)
+        self._step_s = step_of(step_s)
+        self._offset_s = offset_of(offset_s)
         self._memory = empty(n)
         self._last_ms: int | None = None
 
@@ -251,8 +247,7 @@ class Season:
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones start cold, old ones keep their memory."""
-        if n < len(self):
-            raise ValueError(f"n must be >= {len(self)}, got {n}")
+        check_growth(n, len(self))
         self._memory = grown(self._memory, n)
 
     def forget(self, columns: NDArray[np.integer]) -> None:
@@ -261,9 +256,9 @@ class Season:
 
     def snapshot(self) -> State:
         """The whole memory as named arrays, with the version of their layout under "version"."""
-        return to_state(self._memory) | last_state(self._last_ms)
+        return to_state(self._memory, VERSION) | last_state(self._last_ms)
 
     def restore(self, state: State) -> None:
         """Take up a snapshot. Raises ValueError when its version, names, shapes or types are not ours."""
-        self._memory = from_state(state)
+        self._memory = from_state(state, VERSION, empty, "centre")
         self._last_ms = last_of(state)

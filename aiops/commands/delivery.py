@@ -7,8 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
+from aiops.commands._json import print_json
 from aiops.commands._remote import ask
 from aiops.commands._store import opened
 from aiops.web.delivery_api import outgoing_dict, suppressed_dict
@@ -30,7 +29,7 @@ def list_dead_letters(place: str, *, output: Literal["text", "json"]) -> None:
     finally:
         store.close()
     if output == "json":
-        _print_json({"dead_letters": [outgoing_dict(row) for row in rows]})
+        print_json({"dead_letters": [outgoing_dict(row) for row in rows]})
         return
     for row in rows:
         note = row.notification
@@ -60,7 +59,7 @@ def list_suppressed(place: str, *, since_ms: int, incident: str, output: Literal
     finally:
         store.close()
     if output == "json":
-        _print_json({"suppressed": [suppressed_dict(one) for one in found]})
+        print_json({"suppressed": [suppressed_dict(one) for one in found]})
         return
     reasons = Counter[str]()
     for one in found:
@@ -74,7 +73,3 @@ def list_suppressed(place: str, *, since_ms: int, incident: str, output: Literal
     sys.stdout.write("".join(f"{count:6d}  {reason}\n" for reason, count in reasons.most_common()))
     if not found:
         sys.stdout.write("Nothing was held back.\n")
-
-
-def _print_json(content: object) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(content)).decode() + "\n")

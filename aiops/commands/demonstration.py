@@ -16,6 +16,7 @@ import msgspec
 from aiops import config
 from aiops._kernel_cache import are_compiled
 from aiops.app import Service, build
+from aiops.commands._json import print_json
 from aiops.commands._progress import progress_bar
 from aiops.commands.service import loop_factory, until_signal
 from aiops.demo.feed import Progress, feed
@@ -109,7 +110,7 @@ class _Demo:
         incident = service.store.incident(self.first)
         assert incident is not None
         if self.quiet:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(incident_dict(incident))).decode() + "\n")
+            print_json(incident_dict(incident))
         stop.set()
 
     def _saved(self, incident: Incident) -> None:

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from aiops import app, config
+from aiops.commands._json import print_json
 from aiops.errors import AiopsError, InputError, SourceError
 from aiops.packs.match import present
 from aiops.stores import Store
@@ -43,7 +42,7 @@ def run_doctor(path: Path, *, output: Literal["text", "json"]) -> bool:
     else:
         checks = [Check("configuration", "ok", f"{path} is fine"), *_looked_at(settings, path.parent)]
     if output == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode([asdict(c) for c in checks])).decode() + "\n")
+        print_json([asdict(c) for c in checks])
     else:
         marks = {"ok": "  ok   ", "warning": "WARNING", "wrong": " WRONG "}
         for check in checks:

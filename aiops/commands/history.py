@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from aiops import app, config
+from aiops.commands._json import print_json
 from aiops.commands._progress import progress_bar
 from aiops.errors import InputError
 from aiops.graphs.file import FileGraph
@@ -78,7 +76,7 @@ def run_replay(
         one = _wanted(settings, prometheus)
         result = asyncio.run(_of_prometheus(one, period, settings, base, save=save, only_alerts=only_alerts))
     if output == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(as_dict(result))).decode() + "\n")
+        print_json(as_dict(result))
     else:
         print_result(result)
 

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
+from aiops.commands._json import print_json
 from aiops.commands._store import found, opened
 from aiops.errors import InputError
 from aiops.model import Incident
@@ -30,7 +29,7 @@ def explain_incident(incident_id: str, place: str, *, output: Literal["text", "j
     finally:
         store.close()
     if output == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(incident_dict(incident))).decode() + "\n")
+        print_json(incident_dict(incident))
         return
     from rich.console import Console
 

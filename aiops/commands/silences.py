@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
+from aiops.commands._json import print_json
 from aiops.commands._remote import ask
 from aiops.errors import InputError
 
@@ -21,7 +20,7 @@ def list_silences(*, url: str, token_file: Path | None, output: Literal["text", 
     """Print what a running service knows to be silenced. Raises as `ask`."""
     found = ask("GET", url, "/api/v1/silences", token_file=token_file)
     if output == "json":
-        _print_json(found)
+        print_json(found)
         return
     sys.stdout.write("".join(map(_text, found["silences"])) or "Nothing is silenced.\n")
 
@@ -56,7 +55,7 @@ def list_audit(*, url: str, token_file: Path | None, output: Literal["text", "js
     """Print who pressed, silenced and ended what. Raises as `ask`."""
     found = ask("GET", url, "/api/v1/audit", token_file=token_file)
     if output == "json":
-        _print_json(found)
+        print_json(found)
         return
     lines = [f"{one['at']}  {one['via']}  {one['line']}\n" for one in found["audit"]]
     sys.stdout.write("".join(lines) or "Nobody did anything yet.\n")
@@ -81,7 +80,3 @@ def seconds(text: str, option: str) -> float:
 def _text(one: dict[str, Any]) -> str:
     by = f"{one['created_by']}: {one['comment']}" if one["comment"] else one["created_by"]
     return f"{one['id'] or '(proposal)'}  {', '.join(one['matchers'])}\n  until {one['ends_at']}, {by}\n"
-
-
-def _print_json(content: object) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(content)).decode() + "\n")

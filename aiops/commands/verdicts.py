@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
+from aiops.commands._json import print_json
 from aiops.commands._remote import ask
 from aiops.commands._store import opened
 from aiops.verdicts import VerdictBook, VerdictRules
@@ -42,7 +41,7 @@ def list_verdicts(place: str, *, incident: str, output: Literal["text", "json"])
     finally:
         store.close()
     if output == "json":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode({"verdicts": found})).decode() + "\n")
+        print_json({"verdicts": found})
         return
     sys.stdout.write("\n".join(map(_text, found)) or "No verdict was given yet.\n")
 

@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -15,9 +14,9 @@ from starlette.routing import Route
 from aiops import words
 from aiops._accepted import Accepted
 from aiops.errors import InputError
-from aiops.events import time_ms
 from aiops.model import Status
 from aiops.web._base import Backend
+from aiops.web._json import json_answer, limit, since_ms
 from aiops.web.guard import problem
 from aiops.web.render import incident_dict
 
@@ -56,12 +55,7 @@ def asked(query: dict[str, str]) -> Asked:
     status = next((s for s in get_args(Status) if s == query.get("status")), None)
     if query.get("status") and status is None:
         raise InputError(f"status: must be one of {', '.join(get_args(Status))}")
-    since = query.get("since", "")
-    since_ms = time_ms(float(since) if since.replace(".", "", 1).isdecimal() else since, "since") if since else 0
-    limit = query.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isdecimal() and len(limit) < 10 and 1 <= int(limit) <= MAX_LIMIT):
-        raise InputError(f"limit: must be a whole number from 1 to {MAX_LIMIT}")
-    return Asked(status, query.get("service", ""), since_ms, int(limit))
+    return Asked(status, query.get("service", ""), since_ms(query), limit(query, DEFAULT_LIMIT, MAX_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +81,16 @@ class Api:
         """Incidents, newest first."""
         want = asked(dict(request.query_params))
         found = self.backend.incidents(want.status, want.service, want.since_ms, want.limit)
-        return _json({"incidents": [incident_dict(incident) for incident in found]})
+        return json_answer({"incidents": [incident_dict(incident) for incident in found]})
 
     async def incident(self, request: Request) -> Response:
         """One incident."""
         found = self.backend.incident(request.path_params["id"])
-        return problem(404, "no such incident") if found is None else _json(incident_dict(found))
+        return problem(404, "no such incident") if found is None else json_answer(incident_dict(found))
 
     async def accepted(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Levels that were taken for normal after a change, latest first."""
-        return _json({"accepted": [accepted_dict(one) for one in self.backend.accepted()]})
+        return json_answer({"accepted": [accepted_dict(one) for one in self.backend.accepted()]})
 
     async def undo(self, request: Request) -> Response:
         """Take an accepted level back; it is done with the next cycle, so the answer is 202."""
@@ -104,13 +98,13 @@ class Api:
         if not await self.backend.undo(accepted_id):
             return problem(404, "no such accepted level, or undone already")
         log.info("undo asked for id=%s", accepted_id)
-        return _json({"id": accepted_id}, 202)
+        return json_answer({"id": accepted_id}, 202)
 
     async def graph(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Services and calls between them."""
         graph = self.backend.graph()
         edges = [{"caller": a, "callee": b, "seen_at": words.moment(seen_ms)} for a, b, seen_ms in graph.edges()]
-        return _json({"services": graph.services(), "edges": edges})
+        return json_answer({"services": graph.services(), "edges": edges})
 
     async def healthy(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """The process answers."""
@@ -142,7 +136,3 @@ def accepted_dict(one: Accepted) -> dict[str, object]:
         "after": one.after if math.isfinite(one.after) else None,
         "unit": one.unit,
     }
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

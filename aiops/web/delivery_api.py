@@ -13,16 +13,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aiops import words
-from aiops.errors import InputError
-from aiops.events import time_ms
 from aiops.model import Suppressed
 from aiops.stores import Outgoing
 from aiops.web._base import Backend
-from aiops.web.intake import Intake, refuse_encoded
+from aiops.web._json import asked_in, json_answer, limit, since_ms
+from aiops.web.intake import Intake
 
 log = logging.getLogger(__name__)
 
-MOST = 10_000
+DEFAULT, MOST = 1000, 10_000  # items of one answer
 LONGEST_BODY = 2**20  # bytes; ten thousand keys fit
 
 
@@ -49,32 +48,26 @@ class DeliveryApi:
     async def suppressed(self, request: Request) -> Response:
         """Items nobody was told of by themselves, latest first; `?since=`, `?incident=`, `?limit=`."""
         query = request.query_params
-        since = query.get("since", "")
-        since_ms = time_ms(float(since) if since.replace(".", "", 1).isdecimal() else since, "since") if since else 0
-        found = await asyncio.to_thread(self.backend.suppressed, since_ms, query.get("incident", ""), _limit(request))
-        return _json({"suppressed": [suppressed_dict(one) for one in found]})
+        most = limit(query, DEFAULT, MOST)
+        found = await asyncio.to_thread(self.backend.suppressed, since_ms(query), query.get("incident", ""), most)
+        return json_answer({"suppressed": [suppressed_dict(one) for one in found]})
 
     async def dead_letters(self, request: Request) -> Response:
         """Notifications that were given up, latest first."""
-        found = await asyncio.to_thread(self.backend.dead_letters, _limit(request))
-        return _json({"dead_letters": [outgoing_dict(row) for row in found]})
+        found = await asyncio.to_thread(self.backend.dead_letters, limit(request.query_params, DEFAULT, MOST))
+        return json_answer({"dead_letters": [outgoing_dict(row) for row in found]})
 
     async def replay(self, request: Request) -> Response:
         """Try dead letters again: `{"keys": [...]}`, or all of them without."""
-        refuse_encoded(request)
-        async with self.intake.body(request, LONGEST_BODY) as body:
-            try:
-                asked = msgspec.json.decode(body or b"{}", type=_Asked)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"body: {error}") from error
+        asked = await asked_in(request, self.intake, _Asked, LONGEST_BODY)
         count = await asyncio.to_thread(self.backend.put_back, asked.keys)
         log.info("dead letters put back count=%d", count)
-        return _json({"replayed": count}, 202)
+        return json_answer({"replayed": count}, 202)
 
     async def messages(self, request: Request) -> Response:
         """What was and is to be sent of an incident, in order."""
         found = await asyncio.to_thread(self.backend.outgoing, request.path_params["id"])
-        return _json({"messages": [outgoing_dict(row) for row in found]})
+        return json_answer({"messages": [outgoing_dict(row) for row in found]})
 
 
 def suppressed_dict(one: Suppressed) -> Mapping[str, object]:
@@ -105,14 +98,3 @@ def outgoing_dict(row: Outgoing) -> Mapping[str, object]:
         "attempts": row.attempts,
         "note": row.note,
     }
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "1000")
-    if not (text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
-        raise InputError(f"limit: must be a whole number from 1 to {MOST}")
-    return int(text)
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

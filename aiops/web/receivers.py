@@ -12,13 +12,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Literal
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from aiops.events import Received, alertmanager, grafana, posted
 from aiops.web._base import Backend, WebSettings
+from aiops.web._json import json_answer
 from aiops.web.guard import problem
 from aiops.web.intake import Intake, refuse_encoded
 from aiops.web.otlp import OTLP_PATH, otlp_is_json, otlp_success
@@ -107,7 +107,7 @@ class Receivers:
             await self.backend.events(list(got.events))
         self.told(route, got)
         answer = {"ids": [event.id for event in got.events], "rejected": dict(got.rejects)}
-        return Response(msgspec.json.encode(answer), 202, media_type="application/json")
+        return json_answer(answer, 202)
 
     def _now_ms(self) -> int:
         return int(self.clock() * 1000)

@@ -12,12 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aiops import words
-from aiops.errors import InputError
 from aiops.silencing import Kept, Silencing, Wanted
+from aiops.web._json import asked_in, json_answer
 from aiops.web.auth import user_name
-from aiops.web.intake import Intake, refuse_encoded
+from aiops.web.intake import Intake
 from aiops.web.pages import Pages
-from aiops.web.verdict_api import LONGEST_BODY
 
 MOST_AUDIT = 1000
 DURATION_S = 7200.0  # chosen, as in Slack
@@ -59,34 +58,26 @@ class SilenceApi:
 
     async def silences(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """What is silenced, as Alertmanager has it now."""
-        return _json({"silences": [silence_dict(one) for one in await self.silencing.all()]})
+        return json_answer({"silences": [silence_dict(one) for one in await self.silencing.all()]})
 
     async def silence(self, request: Request) -> Response:
         """Make a silence: 201; 200 if it is there already, or is only to be proposed."""
-        asked = await self._asked(request)
+        asked = await asked_in(request, self.intake, _Asked)
         who = asked.who or user_name(request.headers)
         wanted = Wanted(who, asked.duration_s, asked.incident, asked.matchers, asked.comment, asked.receiver)
         kept = await (self.silencing.propose(wanted) if asked.propose else self.silencing.create(wanted))
-        return _json(silence_dict(kept), 201 if kept.is_new else 200)
+        return json_answer(silence_dict(kept), 201 if kept.is_new else 200)
 
     async def expire(self, request: Request) -> Response:
         """End a silence now."""
-        who = (await self._asked(request)).who or user_name(request.headers)
-        return _json(silence_dict(await self.silencing.end(request.path_params["id"], who)))
+        who = (await asked_in(request, self.intake, _Asked)).who or user_name(request.headers)
+        return json_answer(silence_dict(await self.silencing.end(request.path_params["id"], who)))
 
     async def audit(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """Who pressed, silenced and ended what, latest first."""
         found = await asyncio.to_thread(self.pages.backend.audit, MOST_AUDIT)
         lines = [{"at": words.moment(one.at_ms), "via": one.via, "line": one.line} for one in found]
-        return _json({"audit": lines})
-
-    async def _asked(self, request: Request) -> _Asked:
-        refuse_encoded(request)
-        async with self.intake.body(request, LONGEST_BODY) as body:
-            try:
-                return msgspec.json.decode(body or b"{}", type=_Asked)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"body: {error}") from error
+        return json_answer({"audit": lines})
 
 
 def silence_dict(kept: Kept) -> Mapping[str, object]:
@@ -101,7 +92,3 @@ def silence_dict(kept: Kept) -> Mapping[str, object]:
         "created_by": one.created_by,
         "comment": one.comment,
     }
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -12,13 +12,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aiops import words
-from aiops.errors import InputError
 from aiops.verdicts import Given
 from aiops.web._base import Backend
+from aiops.web._json import asked_in, json_answer
 from aiops.web.auth import user_name
-from aiops.web.intake import Intake, refuse_encoded
-
-LONGEST_BODY = 16 * 1024  # bytes, chosen: a note of a thousand characters fits many times
+from aiops.web.intake import Intake
 
 
 class _Asked(msgspec.Struct):
@@ -46,39 +44,33 @@ class VerdictApi:
     async def verdicts(self, request: Request) -> Response:
         """Verdicts with what each changed, latest first; `?incident=` those of one."""
         given = self.backend.book.all(request.query_params.get("incident", ""))
-        return _json({"verdicts": [verdict_dict(one) for one in given]})
+        return json_answer({"verdicts": [verdict_dict(one) for one in given]})
 
     async def policy(self, request: Request) -> Response:  # noqa: ARG002 - every endpoint gets the request
         """The rules that hold now, by what they are about."""
         rules = self.backend.book.rules()
-        return _json({"rules": [{"subject": s, "rule": r.said(), "why": r.why} for s, r in sorted(rules.items())]})
+        return json_answer(
+            {"rules": [{"subject": s, "rule": r.said(), "why": r.why} for s, r in sorted(rules.items())]}
+        )
 
     async def give(self, request: Request) -> Response:
         """Say what an incident was: 201 with what changed, 200 if it had been said before."""
-        asked = await self._asked(request)
+        asked = await asked_in(request, self.intake, _Asked)
         key = request.headers.get("idempotency-key", "")
         book, incident_id = self.backend.book, request.path_params["id"]
         who = asked.who or user_name(request.headers)
         given = await asyncio.to_thread(
             book.give, incident_id, asked.answer, who=who, via="api", key=key, note=asked.note
         )
-        return _json(verdict_dict(given), 201 if given.is_new else 200)
+        return json_answer(verdict_dict(given), 201 if given.is_new else 200)
 
     async def undo_verdict(self, request: Request) -> Response:
         """Take a verdict back."""
-        asked = await self._asked(request)
+        asked = await asked_in(request, self.intake, _Asked)
         who = asked.who or user_name(request.headers)
         book, verdict_id = self.backend.book, request.path_params["id"]
         await asyncio.to_thread(book.undo, verdict_id, who=who, via="api")
-        return _json(next(verdict_dict(one) for one in book.all() if one.verdict.id == verdict_id))
-
-    async def _asked(self, request: Request) -> _Asked:
-        refuse_encoded(request)
-        async with self.intake.body(request, LONGEST_BODY) as body:
-            try:
-                return msgspec.json.decode(body or b"{}", type=_Asked)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"body: {error}") from error
+        return json_answer(next(verdict_dict(one) for one in book.all() if one.verdict.id == verdict_id))
 
 
 def verdict_dict(given: Given) -> Mapping[str, object]:
@@ -97,7 +89,3 @@ def verdict_dict(given: Given) -> Mapping[str, object]:
         "undone_by": one.undone_by,
         "changes": [{"subject": c.subject, "before": c.before, "after": c.after} for c in given.changes],
     }
-
-
-def _json(content: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -12,9 +12,8 @@ from starlette.routing import Route
 from aiops.errors import AiopsError
 from aiops.web._forms import Forms
 from aiops.web.auth import user_name
-from aiops.web.intake import Intake, refuse_encoded
+from aiops.web.intake import SMALL_BYTES, Intake, refuse_encoded
 from aiops.web.pages import Pages
-from aiops.web.verdict_api import LONGEST_BODY
 
 VERDICTS_FOR_PEOPLE = 100
 
@@ -95,5 +94,5 @@ class VerdictPages:
 
     async def _fields(self, request: Request, path: str) -> dict[str, str]:
         refuse_encoded(request)
-        async with self.intake.body(request, LONGEST_BODY) as body:
+        async with self.intake.body(request, SMALL_BYTES) as body:
             return self.forms.read(path, body)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.benchmarks._kafka_load import METRIC, SCRAPE_S
+from tests.benchmarks._kafka_load import METRIC
+from tests.benchmarks._write_bodies import SCRAPE_S
 from tests.services._aiops_process import wait_for
 from tests.services._kafka_server import Kafka, kafka_cluster
 from tests.services._kafka_workers import WorkerProcess

@@ -15,34 +15,17 @@ import numpy as np
 from aiops.demo.encode import HEADERS, compress, encode_block, key_of
 from aiops.model import F64, Labels
 from aiops.sources._pushed_samples import varint
+from tests.benchmarks._write_bodies import BODY_SERIES, SCRAPE_S, labels_in_pod
 
 METRIC = "app_requests_total"
-SCRAPE_S = 15
-BODY_SERIES = 2000  # Prometheus' default `max_samples_per_send`
 SERIES_PER_POD = 50
-SERVICES = 40
 _SAMPLE_BYTES = 18
 CONNECTIONS = 8  # as many shards as Prometheus opens for so much
 
 
 def labels_of_series(i: int) -> Labels:
     """Twelve labels, as long as usual (270 bytes on the wire); each pod of a service has 50 series."""
-    number = i // SERIES_PER_POD
-    service = f"svc-{number % SERVICES}"
-    return (
-        ("__name__", METRIC),
-        ("cluster", "prod-eu-1"),
-        ("container", "app"),
-        ("endpoint", "http-metrics"),
-        ("env", "production"),
-        ("handler", f"/api/v1/resource-{i % SERIES_PER_POD}"),
-        ("instance", f"10.{number // 62500 % 250}.{number // 250 % 250}.{number % 250}:8080"),
-        ("job", service),
-        ("method", "GET"),
-        ("namespace", f"team-{number % 7}"),
-        ("pod", f"{service}-{number * 7919 % 99991:05x}-{number:07x}"),
-        ("service", service),
-    )
+    return labels_in_pod(i // SERIES_PER_POD, METRIC, ("handler", f"/api/v1/resource-{i % SERIES_PER_POD}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,28 +16,33 @@ BODY_SERIES = 2000
 """Prometheus' default `max_samples_per_send`."""
 
 SCRAPE_S = 15
+SERVICES = 40
 
 METRIC = "http_request_duration_seconds_bucket"
 
 
 def labels_of_series(i: int) -> Labels:
-    """Twelve labels, as long as usual (268 bytes on the wire), distinct for each i."""
-    service = f"svc-{i % 40}"
-    pod = f"{service}-{i * 7919 % 99991:05x}-{i:07x}"
-    return (
-        ("__name__", METRIC),
-        ("cluster", "prod-eu-1"),
-        ("container", "app"),
-        ("endpoint", "http-metrics"),
-        ("env", "production"),
-        ("instance", f"10.{i // 62500 % 250}.{i // 250 % 250}.{i % 250}:8080"),
-        ("job", service),
-        ("le", f"{i % 12 / 10}"),
-        ("method", "GET"),
-        ("namespace", f"team-{i % 7}"),
-        ("pod", pod),
-        ("service", service),
-    )
+    """Twelve labels, as long as usual (268 bytes on the wire), distinct for each i; each is of a pod of its own."""
+    return labels_in_pod(i, METRIC, ("le", f"{i % 12 / 10}"))
+
+
+def labels_in_pod(pod: int, metric: str, own: tuple[str, str]) -> Labels:
+    """Twelve labels: those of a pod of a service in a cluster, and one of the series' own, sorted by name."""
+    service = f"svc-{pod % SERVICES}"
+    labels = {
+        "__name__": metric,
+        "cluster": "prod-eu-1",
+        "container": "app",
+        "endpoint": "http-metrics",
+        "env": "production",
+        "instance": f"10.{pod // 62500 % 250}.{pod // 250 % 250}.{pod % 250}:8080",
+        "job": service,
+        "method": "GET",
+        "namespace": f"team-{pod % 7}",
+        "pod": f"{service}-{pod * 7919 % 99991:05x}-{pod:07x}",
+        "service": service,
+    }
+    return tuple(sorted((*labels.items(), own)))
 
 
 def bodies(series: int, times_ms: list[int], seed: int = 1) -> Iterator[bytes]:

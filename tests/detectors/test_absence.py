@@ -48,3 +48,5 @@ def test_shrinking_and_foreign_shapes_are_refused() -> None:
         Absence(2).grow(1)
     with pytest.raises(ValueError, match="gaps must be"):
         Absence().restore(Absence(2).snapshot() | {"gaps": np.zeros((2, 1))})
+    with pytest.raises(ValueError, match=r"gap must be \(2,\) float32, got \(2,\) float64"):
+        Absence().restore(Absence(2).snapshot() | {"gap": np.zeros(2)})

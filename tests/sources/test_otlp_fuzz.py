@@ -14,6 +14,7 @@ from aiops.sources._otlp_json import to_protobuf
 from aiops.sources._otlp_names import metric_name, point_labels, resource_labels, series_labels
 from aiops.sources._pushed_samples import WriteLimits
 from tests.sources._otlp_world import JSON, PROTOBUF, T_NS, S, Sink, key_values
+from tests.sources._write_strategies import edits, mutated
 
 LIMITS = WriteLimits(decompressed_bytes=1 << 20)
 
@@ -255,26 +256,6 @@ def what_json_keeps(request) -> ExportMetricsServiceRequest:
         for scope in of.scope_metrics:
             scope.ClearField("scope")
     return found
-
-
-edits = st.lists(
-    st.tuples(st.sampled_from(["cut", "insert", "set"]), st.integers(0, 4000), st.binary(min_size=1, max_size=6)),
-    min_size=1,
-    max_size=4,
-)
-
-
-def mutated(message: bytes, changes) -> bytes:
-    out = bytearray(message)
-    for kind, place, content in changes:
-        at = place % (len(out) + 1)
-        if kind == "cut":
-            del out[at : at + len(content)]
-        elif kind == "insert":
-            out[at:at] = content
-        else:
-            out[at : at + len(content)] = content
-    return bytes(out)
 
 
 @given(requests(), edits)
