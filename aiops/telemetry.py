@@ -28,7 +28,7 @@ from aiops.sources._base import Batch
 Result = Literal["sent", "left out", "replaced", "retried", "rejected"]
 """What came of one attempt to notify; replaced = a later notification said it all."""
 
-EVENT_SOURCES = ("alertmanager", "grafana", "cloudevents", "api", "other")
+EVENT_SOURCES = ("alertmanager", "grafana", "api", "other")
 RECEIVING = ("alertmanager", "grafana", "events")
 ENDPOINTS = (
     *("write", "otlp_metrics", "alertmanager", "grafana", "events", "incidents", "incident", "graph"),

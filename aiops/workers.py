@@ -104,8 +104,7 @@ class Worker:
             await make_topics(self._settings.kafka.bootstrap, topic_settings(self._settings), self._security)
             await self._shared.producer.start()
             begun = [_BEGIN[role](self._shared, stop) for role in self.roles]
-            for group in (group for one in begun for group in one.groups):
-                await group.start()
+            await _joined(begun)
             log.info("worker started roles=%s", ",".join(self.roles))
             await self._work(begun, stop, listening)
         finally:
@@ -171,3 +170,15 @@ class Worker:
             await group.stop()
         await self._shared.producer.stop()
         await asyncio.to_thread(self._shared.parts.store.close)
+
+
+async def _joined(begun: Sequence[Begun]) -> None:
+    """Join the groups of all roles at once, because each waits a second or more; those of a role in their order."""
+
+    async def join(one: Begun) -> None:
+        for group in one.groups:
+            await group.start()
+
+    outcomes = await asyncio.gather(*(join(one) for one in begun), return_exceptions=True)
+    for fault in (one for one in outcomes if isinstance(one, BaseException)):
+        raise fault
