@@ -28,3 +28,13 @@ def _logging_stays_as_it_was():
         root.removeHandler(handler)
     for one, level in zip((root, *chatty), levels, strict=True):
         one.setLevel(level)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A new SQLite store, open for as long as the test runs."""
+    from aiops.stores.sqlite import open_sqlite
+
+    opened = open_sqlite(tmp_path / "a.sqlite")
+    yield opened
+    opened.close()

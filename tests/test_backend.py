@@ -40,13 +40,6 @@ class Woken:
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = open_sqlite(tmp_path / "s.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def feed():
     return Feed(shop_values(faults=()))
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from aiops.cases import Past, build_case
 from aiops.delivery import Carrier
 from aiops.errors import AiopsError, StoreError
 from aiops.graphs.merged import GraphKeeper
 from aiops.model import Event, Incident, Notification
 from aiops.pipeline import Act, Pipeline, Shard, pieces
+from aiops.runners._cases import Cases, PastsOf
 from aiops.runners._clock import EventClock
+from aiops.runners._late import Lateness
 from aiops.runners._pace import Pace
 from aiops.runners._ranking import RankFunction, RankingTasks
 from aiops.runners._report import Reporter
@@ -32,18 +33,13 @@ from aiops.sources import Batch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Rank, Ranked, Send
-from rca import Case, ServiceGraph
+from rca import ServiceGraph
 
 log = logging.getLogger(__name__)
 
 SHORTEST_S = 0.05  # chosen: what is due and does not pass must not keep a core busy
 CATCHING_UP_MS = 120_000  # chosen: live data is at most two steps and its lateness behind
 FIRST_GRAPH_S = 10.0  # chosen: most graphs come within one second; until then events wait in the inbox
-SPEAK_OF_NOW = frozenset({"alertmanager", "grafana"})  # what they send fires as they send it, whenever it began
-
-
-PastsOf = Callable[[Incident, ServiceGraph, int], Awaitable[Sequence[Past]]]
-"""Gives the recent rows that an incident is ranked by, at a time (unix ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +92,14 @@ class Embedded:
         pasts: PastsOf | None = None,
     ) -> None:
         self.pipeline = pipeline
-        self._pasts = pasts
         self.saver = saver
         self.clock = clock
         self._delivery = delivery
         self._graphs = graphs
         self._telemetry = telemetry
         self._health = health
-        self._notify_max_age_s = notify_max_age_s
+        self._cases = Cases(pipeline, saver, pasts)
+        self._lateness = Lateness(clock, notify_max_age_s)
         self._opened = opened
         self._pace = pace or Pace()
         self._queue: asyncio.Queue[_Arrived | Ranked | None] = asyncio.Queue(maxsize=4)
@@ -251,11 +247,11 @@ class Embedded:
     async def _cycle(self, item: _Arrived | Ranked | None) -> _Outcome:
         outcome, pipeline = _Outcome(), self.pipeline
         act = self._acting(outcome)
-        events = [(event, self._muted_now(event)) for event in await self._inbox()]
+        events = [(event, self._lateness.of_received(event)) for event in await self._inbox()]
         if self._new_graph is not None:
             pipeline.triage.graph, self._new_graph = self._new_graph, None
         if isinstance(item, _Arrived):
-            events += [(event, self._muted(event.time_ms)) for event in item.batch.events]
+            events += [(event, self._lateness.of_time(event.time_ms)) for event in item.batch.events]
         pipeline.undo_asked()
         pipeline.changed(event for event, _ in events)
         if isinstance(item, _Arrived):
@@ -285,7 +281,8 @@ class Embedded:
         else:
             after_ms = self.clock.now_ms() if self.clock.is_set else -(2**62)
             self.clock.reached(item.batch.position)
-            self.pipeline.take(found, self.clock.now_ms(), act, after_ms=after_ms, muted=self._muted)
+            muted = self._lateness.of_time
+            self.pipeline.take(found, self.clock.now_ms(), act, after_ms=after_ms, muted=muted)
 
     def _acting(self, outcome: _Outcome) -> Act:
         """What is done with actions: most wait for the end of the cycle.
@@ -298,7 +295,7 @@ class Embedded:
         def act(action: Rank | Send, at_ms: int) -> None:
             if isinstance(action, Rank) and self.clock.wall_ms() - at_ms > CATCHING_UP_MS:
                 # Machines work in a thread of their own: the loop goes on and may fetch what the case is made of.
-                case = asyncio.run_coroutine_threadsafe(self._case(action, at_ms), loop).result()
+                case = asyncio.run_coroutine_threadsafe(self._cases.of(action.incident, at_ms), loop).result()
                 self.pipeline.answer(self._ranking.ranked(case), at_ms, act)
             else:
                 outcome.act(action, at_ms)
@@ -318,32 +315,9 @@ class Embedded:
         self._inbox_filled |= bool(events)  # there may be more than were given at once
         return events
 
-    def _muted_now(self, event: Event) -> str:
-        """Why nobody is to be told of an event that was received just now."""
-        return "" if event.source in SPEAK_OF_NOW else self._muted(max(event.time_ms, self.clock.now_ms()))
-
-    def _muted(self, time_ms: int) -> str:
-        age_s = (self.clock.wall_ms() - time_ms) / 1000
-        return f"was seen {age_s / 3600:.1f} h late" if age_s > self._notify_max_age_s else ""
-
     def _start_ranking(self, outcome: _Outcome) -> None:
         for action, now_ms in outcome.ranks:
-            self._ranking.start(self._case(action, now_ms), self._queue.put)
-
-    def _case(self, action: Rank, now_ms: int) -> Coroutine[None, None, Case]:
-        """The case of an incident as of now, kept for later; what is elsewhere is waited for."""
-        if self._pasts is None:
-            return self._kept(self.pipeline.case(action.incident, now_ms))
-        return self._fetched(action.incident, self._pasts, now_ms)
-
-    async def _fetched(self, incident: Incident, pasts: PastsOf, now_ms: int) -> Case:
-        graph = self.pipeline.triage.graph
-        found = await pasts(incident, graph, now_ms)
-        return await self._kept(await asyncio.to_thread(build_case, incident, found, graph, now_ms))
-
-    async def _kept(self, case: Case) -> Case:
-        await asyncio.to_thread(self.saver.keep_case, case)
-        return case
+            self._ranking.start(self._cases.of(action.incident, now_ms), self._queue.put)
 
     async def _save(self, outcome: _Outcome, stop: asyncio.Event) -> None:
         now_ms = self._clock_ms()

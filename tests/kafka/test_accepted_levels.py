@@ -15,7 +15,6 @@ from aiops.kafka.topics import Topics, partition_of
 from aiops.model import Block, SeriesKey
 from aiops.sources import Batch
 from aiops.sources._pushed_samples import WriteLimits
-from aiops.stores.sqlite import open_sqlite
 from aiops.stores.workers import accepted_levels
 from aiops.telemetry import Health, Telemetry
 from tests.kafka._detecting import PARTITIONS, Detecting
@@ -33,13 +32,6 @@ def rows(first: int, end: int):
     block = Block(times, np.array([0], np.int32), source.values[first:end])
     batch = Batch(int(times[-1]), (block,), history=end == TAUGHT)
     return [message for partition, message in SplitRows(source, PARTITIONS).split(batch) if partition == CART]
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    yield opened
-    opened.close()
 
 
 class Puts:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from aiops import config
 from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
@@ -17,18 +15,10 @@ from aiops.kafka.triage import RemotePasts
 from aiops.model import Notification
 from aiops.self_watch import SelfWatch
 from aiops.stores import Cycle
-from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from tests.runners._world import Wall, eventually
 
 PARTITIONS = 2
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    yield opened
-    opened.close()
 
 
 async def nothing(*_):

@@ -11,7 +11,6 @@ from aiops.errors import Overloaded, StoreError
 from aiops.kafka.deliver import LOOK_EVERY_S, STORE_S, DeliverWorker, Publisher
 from aiops.model import Incident, Notification
 from aiops.stores import Cycle
-from aiops.stores.sqlite import open_sqlite
 from aiops.stores.workers import notification_partition
 from aiops.wire import decode
 
@@ -20,11 +19,9 @@ NOTES = [Notification(f"k-{i}", replace(INCIDENT, id=f"i{i}"), "pager", "opened"
 
 
 @pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    opened.commit(Cycle(notifications=NOTES))
-    yield opened
-    opened.close()
+def store(store):
+    store.commit(Cycle(notifications=NOTES))
+    return store
 
 
 class Topic:

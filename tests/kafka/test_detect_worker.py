@@ -15,13 +15,6 @@ from tests.runners._world import TAUGHT
 from tests.runners.test_accepted import ROWS
 
 
-@pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    yield opened
-    opened.close()
-
-
 def said(told):
     return [(one.position, one.anomalies) for one in told if isinstance(one, Found)]
 

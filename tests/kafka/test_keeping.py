@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-import pytest
-
 from aiops import config
 from aiops._build_kafka import Parts, build_receivers
 from aiops._build_slack import signed_apps
 from aiops._keeping import Keeping
 from aiops.model import Notification
 from aiops.stores import Cycle
-from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from tests.notifiers import _slack_rules as rules
 from tests.notifiers._fake_jira import FakeJira
@@ -35,13 +32,6 @@ def settings_of(slack, jira, folder):
         f"{{kind: webhook, url: '{slack.url}/nowhere'}}]}}"
     )
     return config.parse(text, where="test", environment={}, beside=folder)
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    yield opened
-    opened.close()
 
 
 def run(story):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from aiops import config
 from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
@@ -14,18 +12,10 @@ from aiops.kafka.deliver import Publisher
 from aiops.kafka.topics import ONLY_PARTITION
 from aiops.kafka.triage import RemotePasts
 from aiops.stores import Cycle
-from aiops.stores.sqlite import open_sqlite
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
 from rca import ServiceGraph
 from tests.runners._world import Wall, eventually
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_sqlite(tmp_path / "a.sqlite")
-    yield opened
-    opened.close()
 
 
 async def nothing(*_):
