@@ -7,7 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors._base import I64, State
+from detectors._base import F64, I64, State
+
+
+def as_rows(times: I64, values: F64) -> tuple[I64, F64]:
+    """Both in the one type and layout that kernels are compiled for: for any other they are compiled anew, 10 s."""
+    return np.require(times, np.int64, ("C", "W")), np.require(values, np.float64, ("C", "W"))
 
 
 def check_rows(times: I64, values: NDArray[np.floating], n: int, last_ms: int | None) -> int | None:

@@ -41,7 +41,7 @@ from detectors._memory import (
     grown,
     to_state,
 )
-from detectors._rows import check_growth, check_rows, last_of, last_state, step_of
+from detectors._rows import as_rows, check_growth, check_rows, last_of, last_state, step_of
 from detectors._surprise import surprise
 from detectors._weights import learn_squares, weigh
 from detectors.constants import SHIPPED, Constants
@@ -199,8 +199,8 @@ class Bank:
         ------
         ValueError : shapes differ, n is not the number of columns, or times go back
         """
-        times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
-        frozen = np.zeros(len(self), np.bool_) if freeze is None else np.asarray(freeze, np.bool_)
+        times, values = as_rows(times, values)
+        frozen = np.zeros(len(self), np.bool_) if freeze is None else np.require(freeze, np.bool_, ("C", "W"))
         if frozen.shape != (len(self),):
             raise ValueError(f"freeze must be {(len(self),)}, got {frozen.shape}")
         self._last_ms = check_rows(times, values, len(self), self._last_ms)

@@ -29,7 +29,7 @@ from detectors._light_hour import turn_hour
 from detectors._light_memory import F32, HOUR, HOUR_ROWS, HOURS, LAST_S, STEP_S, LightMemory
 from detectors._light_tail import HOUR_S, Pace, band_odd, is_onset, learn_tail, pace_of, rarity, surprise
 from detectors._power import log2
-from detectors._rows import check_growth, check_rows, last_of, last_state, offset_of, step_of
+from detectors._rows import as_rows, check_growth, check_rows, last_of, last_state, offset_of, step_of
 from detectors.rarity import LOWEST, NOT_AN_ONSET
 
 BLOCK = 8192  # series of a block: what a sweep leaves of them (100 KB) stays in the second-level cache
@@ -236,7 +236,7 @@ class Light:
         ------
         ValueError : shapes differ, n is not the number of columns, or times go back
         """
-        times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
+        times, values = as_rows(times, values)
         if freeze is not None:
             if freeze.shape != (len(self),):
                 raise ValueError(f"freeze must be {(len(self),)}, got {freeze.shape}")
@@ -244,7 +244,7 @@ class Light:
         self._last_ms = check_rows(times, values, len(self), self._last_ms)
         out = np.full((*values.shape, 5), np.nan)
         if values.size:
-            _run(self._memory, times, np.ascontiguousarray(values), self._step_s, self._offset_s, out)
+            _run(self._memory, times, values, self._step_s, self._offset_s, out)
         return Verdicts(*(out[..., k] for k in range(5)))
 
     def tick(self, time_ms: int, values: F32, least: float = LOWEST) -> Odd:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from detectors._arrays import from_state, joined, to_state
 from detectors._base import F64, I64, Scores, State
-from detectors._rows import check_growth, check_rows, last_of, last_state
+from detectors._rows import as_rows, check_growth, check_rows, last_of, last_state
 
 F32 = NDArray[np.float32]
 
@@ -182,7 +182,7 @@ class Novelty:
         ------
         ValueError : shapes differ, n is not the number of columns, or times go back
         """
-        times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
+        times, values = as_rows(times, values)
         self._last_ms = check_rows(times, values, len(self), self._last_ms)
         surprise = np.full(values.shape, np.nan)
         if values.size:

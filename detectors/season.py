@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from detectors._arrays import from_state, to_state
 from detectors._base import F64, I64, Scores, State
 from detectors._power import log2
-from detectors._rows import check_growth, check_rows, last_of, last_state, offset_of, step_of
+from detectors._rows import as_rows, check_growth, check_rows, last_of, last_state, offset_of, step_of
 from detectors._season_bins import HALF_HOUR_S, SLACK, close_bin, day_of, half_width, move_centre, open_bin
 from detectors._season_memory import (
     F32,
@@ -223,7 +223,7 @@ class Season:
         ------
         ValueError : shapes differ, n is not the number of columns, or times go back
         """
-        times, values = np.asarray(times, np.int64), np.asarray(values, np.float64)
+        times, values = as_rows(times, values)
         self._last_ms = check_rows(times, values, len(self), self._last_ms)
         out = np.full((4, *values.shape), np.nan)
         if values.size:
