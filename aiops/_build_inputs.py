@@ -49,6 +49,7 @@ def build_inputs(settings: Settings, store: Store, health: Health, base: Path, w
         client, table = prometheus_client(one, base), SeriesTable(budget.most, budget.limited_by)
         most = recipe_budget(one, settings, packs)
         source = pull_source(one, table, packs, client=client, health=health, wall=wall, most_recipes=most)
+        health.expect(source.name)
         inputs.shards.append(Shard(source, rules))
         inputs.graphs.extend(metrics_graphs(source.name, client, edges(packs)))
     return inputs

@@ -150,11 +150,11 @@ def build_pulls(parts: Parts, holder: str, put: Put) -> list[LeasedPull]:
     ]
 
 
-def _pulled(parts: Parts, one: PrometheusSettings) -> Source:
+def _pulled(parts: Parts, one: PrometheusSettings, health: Health) -> Source:
     settings, packs, budget = parts.settings, all_packs(parts.settings), series_budget(parts.settings)
     table = SeriesTable(budget.most * settings.kafka.partitions, budget.limited_by)
     client, most = prometheus_client(one, parts.base), recipe_budget(one, settings, packs)
-    return pull_source(one, table, packs, client=client, health=parts.health, wall=parts.wall, most_recipes=most)
+    return pull_source(one, table, packs, client=client, health=health, wall=parts.wall, most_recipes=most)
 
 
 def build_triage(

@@ -97,7 +97,6 @@ def pull_source(
     """
     name = source_name(one)
     chosen(packs, one.packs, "prometheus.packs")
-    health.expect(name)
 
     async def find() -> Source:
         recipes = await matching_recipes(one, client, packs)

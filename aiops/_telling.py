@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiops._build_kafka import Parts
 from aiops.errors import Overloaded, StoreError
 from aiops.kafka.frames import pack
-from aiops.kafka.status import SAY_S, PartitionStatus, Status
+from aiops.kafka.status import SAY_S, PartitionStatus, PullStatus, Status
 from aiops.runners._report import FAILING_MS
 from aiops.words import span
 
@@ -30,11 +30,13 @@ class Pieces:
     Parameters
     ----------
     detects, delivers : partitions that this worker has
+    pulls : sources that it reads
     report : brings metrics up to date before it is said
     """
 
     detects: Callable[[], tuple[PartitionStatus, ...]] = tuple
     delivers: Callable[[], tuple[int, ...]] = tuple
+    pulls: Callable[[], tuple[PullStatus, ...]] = tuple
     report: Callable[[], None] = lambda: None
 
 
@@ -64,6 +66,7 @@ class Telling:
             tuple(one for piece in self.pieces for one in piece.detects()),
             tuple(number for piece in self.pieces for number in piece.delivers()),
             tuple((part, c.reason, c.since_ms, c.is_warning) for part, c in conditions if not c.ok),
+            tuple(one for piece in self.pieces for one in piece.pulls()),
         )
 
     async def run(self, stop: asyncio.Event) -> None:

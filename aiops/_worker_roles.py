@@ -102,9 +102,9 @@ def begin_gateway(shared: Shared, stop: asyncio.Event) -> Begun:
                 parts.health.good("kafka")
             await asyncio.sleep(TICK_S)
 
-    return Begun(
-        groups, [ticks, *(partial(pull.run, stop) for pull in pulls)], [reader.close for reader in readers], gateway
-    )
+    tasks: list[Part] = [ticks, *(partial(pull.run, stop) for pull in pulls)]
+    pieces = Pieces(pulls=lambda: tuple(said for pull in pulls if (said := pull.status()) is not None))
+    return Begun(groups, tasks, [reader.close for reader in readers], gateway, pieces)
 
 
 def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 - the shape of all roles

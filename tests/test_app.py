@@ -51,6 +51,7 @@ def test_settings_reach_the_parts(tmp_path):
     )
     (shard,) = service.pipeline.shards
     assert (shard.name, shard.source.step_s) == ("p", 15.0)
+    assert [line.partition(" (")[0] for line in service.health.reasons()] == ["p: starting"]
     assert (shard.rules.page_budget_per_30d, shard.rules.track.needed) == (2.0, 1)
     triage = service.pipeline.triage.settings
     assert (triage.hold_s, triage.max_hops, triage.receivers) == (7.0, 3, ("chat",))

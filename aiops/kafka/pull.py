@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiops.errors import AiopsError
+from aiops._health import Health
+from aiops.errors import AiopsError, SourceError
 from aiops.kafka.frames import Rows, pack, rows_of
 from aiops.kafka.leased import Leased
+from aiops.kafka.status import PullStatus
 from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal
 from aiops.sources import Batch, Source
+from aiops.sources._prometheus_health import SourceHealth
 from aiops.stores import Cycle
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import Leases
@@ -77,19 +80,46 @@ class SplitRows:
         return Rows(self._stream, source.name, source.step_s, position, batch.history, first, names, rows_of(part))
 
 
+_Failed = tuple[str, int]
+"""Why a source could not be read, and since when, unix ms."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One time that a source is read; `gives` once a batch has come."""
+
+    source: Source
+    health: Health
+    gives: bool = False
+
+    def status(self, failed: _Failed | None) -> PullStatus | None:
+        """What is known of the source, which may have `failed` the last time; None if that is nothing yet."""
+        name, said = self.source.name, getattr(getattr(self.source, "found", self.source), "health", None)
+        if isinstance(said, SourceHealth) and not said.up and said.last_error:
+            self.health.bad(name, said.last_error, since_ms=said.last_success_ms)
+        elif self.gives:
+            self.health.good(name)
+        elif failed is not None:
+            self.health.bad(name, failed[0], since_ms=failed[1])
+        ill = {part: one for part, one in self.health.conditions().items() if not one.ok}
+        if name not in ill and not self.gives:
+            return None
+        return PullStatus(name, tuple((part, c.reason, c.since_ms, c.is_warning) for part, c in ill.items()))
+
+
 class LeasedPull:
     """Reads a source while this worker has its lease, from where the last one has put it into Kafka.
 
     Parameters
     ----------
-    make : builds the source anew for each time it is read
+    make : builds the source anew for each time it is read, and notes there what keeps it from being read
     put : puts a message into a partition of the samples; returns when Kafka has it
     """
 
     def __init__(
         self,
         name: str,
-        make: Callable[[], Source],
+        make: Callable[[Health], Source],
         *,
         store: SqlStore,
         leases: Leases,
@@ -99,7 +129,9 @@ class LeasedPull:
         clock: Callable[[], float],
     ) -> None:
         self.name = f"pull/{name}"
-        self._make, self._store, self._partitions, self._put = make, store, partitions, put
+        self._make, self._store, self._partitions, self._put, self._clock = make, store, partitions, put, clock
+        self._reading: _Reading | None = None
+        self._failed: _Failed | None = None
         self._leased = Leased(self.name, self._read, leases=leases, renew_s=renew_s, clock=clock)
 
     @property
@@ -107,21 +139,38 @@ class LeasedPull:
         """Whether this worker reads the source now."""
         return self._leased.is_held
 
+    def status(self) -> PullStatus | None:
+        """How the source is; None while another worker reads it, or while this one does not know yet."""
+        return self._reading.status(self._failed) if self._reading is not None else None
+
     async def run(self, stop: asyncio.Event) -> None:
         """Read whenever nobody else does, until `stop` is set."""
         await self._leased.run(stop)
 
     async def _read(self) -> None:
-        while True:
-            try:
-                source = self._make()
-                split = SplitRows(source, self._partitions)
-                after = (await asyncio.to_thread(self._store.positions)).get(self.name)
-                async for batch in source.read(after):
-                    await self._batch(split, batch)
-            except AiopsError as error:
-                log.warning("pull failed, tried again source=%s reason=%s", self.name, error)
-            await asyncio.sleep(AGAIN_S)
+        try:
+            while True:
+                try:
+                    await self._read_once()
+                except AiopsError as error:
+                    log.warning("pull failed, tried again source=%s reason=%s", self.name, error)
+                    # What Kafka or the store did not take is no fault of the source.
+                    if isinstance(error, SourceError):
+                        since_ms = self._failed[1] if self._failed else round(self._clock() * 1000)
+                        self._failed = str(error), since_ms
+                await asyncio.sleep(AGAIN_S)
+        finally:
+            self._reading = self._failed = None
+
+    async def _read_once(self) -> None:
+        health = Health(self._clock)
+        source = self._make(health)
+        self._reading = reading = _Reading(source, health)
+        split = SplitRows(source, self._partitions)
+        after = (await asyncio.to_thread(self._store.positions)).get(self.name)
+        async for batch in source.read(after):
+            reading.gives, self._failed = True, None
+            await self._batch(split, batch)
 
     async def _batch(self, split: SplitRows, batch: Batch) -> None:
         for partition, rows in split.split(batch):

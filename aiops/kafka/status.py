@@ -15,6 +15,7 @@ LISTEN_S = 30.0  # chosen: three statuses; a worker may in addition be silent fo
 BEHIND_S = 60.0  # chosen: two usual steps of data
 SILENT_STEPS = 2.2  # as the embedded service: two batches are missing, and a little of the third
 BLIND_SHARE = 0.5  # chosen: of the series of a source
+TOLD_ON_MS = 600_000  # chosen: a lease, the start of a worker and a few attempts of it to read, on a slow machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,19 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class PullStatus:
+    """What whoever reads a source knows of it.
+
+    Parameters
+    ----------
+    ill : what is wrong, in the form of `Status.ill`; empty = it gives rows
+    """
+
+    name: str
+    ill: tuple[tuple[str, str, int, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How one worker is.
 
@@ -59,6 +73,7 @@ class Status:
     detects : partitions of the samples that it has
     delivers : partitions of the notifications that it has
     ill : parts of it that are not well: name, why, since when (unix ms), whether it is only a warning
+    pulls : sources that it reads and knows something of
     """
 
     worker: str
@@ -66,6 +81,7 @@ class Status:
     detects: tuple[PartitionStatus, ...] = ()
     delivers: tuple[int, ...] = ()
     ill: tuple[tuple[str, str, int, bool], ...] = ()
+    pulls: tuple[PullStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,7 @@ class Cluster:
         self._detected: dict[int, tuple[int, PartitionStatus]] = {}
         self._delivered: dict[int, int] = {}
         self._said_ms: dict[str, int] = {}
+        self._pulled: dict[str, tuple[int, PullStatus]] = {}
 
     def is_judged(self, now_ms: int) -> bool:
         """Whether everybody has had the time to speak."""
@@ -107,6 +124,7 @@ class Cluster:
         for one in status.detects:
             self._detected[one.number] = (at_ms, one)
         self._delivered |= dict.fromkeys(status.delivers, at_ms)
+        self._pulled |= {one.name: (at_ms, one) for one in status.pulls}
 
     def faults(self, now_ms: int, known: Collection[str] = ()) -> dict[str, Fault]:
         """What is wrong now, by the part that it is wrong with.
@@ -124,6 +142,7 @@ class Cluster:
         return {
             **self._unserved(now_ms, since_ms),
             **self._sources(now_ms, since_ms, known),
+            **self._pulls(now_ms),
             **self._ill(),
         }
 
@@ -176,6 +195,14 @@ class Cluster:
                     reason = f"none, although {name} gives others"
                     faults[f"samples of {service}"] = Fault(reason, lost_ms, is_warning=True)
         return faults
+
+    def _pulls(self, now_ms: int) -> dict[str, Fault]:
+        """The last word on each source that is pulled.
+
+        It outlives the worker who said it: whoever takes the source over must first find out how it is.
+        """
+        words = [one for at_ms, one in self._pulled.values() if now_ms - at_ms < TOLD_ON_MS]
+        return {part: Fault(reason, at_ms, is_warning) for one in words for part, reason, at_ms, is_warning in one.ill}
 
     def _ill(self) -> dict[str, Fault]:
         """What workers say is wrong with them."""

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiops.errors import Overloaded, Unavailable
+from aiops._health import Health
+from aiops.errors import Overloaded, Refused, Unavailable
 from aiops.kafka import pull
 from aiops.kafka.frames import Rows, block_of, unpack
 from aiops.kafka.pull import LeasedPull, SplitRows
+from aiops.kafka.status import PullStatus
 from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.sources import Batch
+from aiops.sources._prometheus_health import SourceHealth
 from aiops.stores.place import open_store
 from aiops.stores.workers import Leases
 
@@ -38,9 +41,14 @@ class Prometheus:
     step_s: float = 60.0
     table: SeriesTable = field(default_factory=lambda: table_of(*SERVICES))
     asked: list[int | None] = field(default_factory=list)
+    refuses: bool = False
+    health: SourceHealth = field(default_factory=lambda: SourceHealth(up=True))
+    noted: Health | None = None
 
     async def read(self, after):
         self.asked.append(after)
+        if self.refuses:
+            raise Refused("401")
         for row in range(self.rows):
             at_ms = 60_000 * (row + 1)
             if after is None or at_ms > after:
@@ -102,9 +110,14 @@ def pulling(store, source, holder, messages, *, refuses=None):
         messages.append((partition, data))
 
     leases = Leases(store, holder, 60_000)
+
+    def make(health):
+        source.noted = health
+        return source
+
     return LeasedPull(
         "prom",
-        lambda: source,
+        make,
         store=store,
         leases=leases,
         renew_s=0.01,
@@ -159,4 +172,74 @@ def test_a_source_or_kafka_that_is_away_is_begun_again_from_what_is_there(tmp_pa
         pulling(store, source, "one", messages, refuses=["once"]),
     )
     assert source.asked == [None, None, 60_000]
+    store.close()
+
+
+def watched(store, source, *steps, refuses=None):
+    """What a pull says of its source before it has the lease, after each step, and when it has lost the lease again."""
+    one = pulling(store, source, "one", [], refuses=refuses)
+
+    async def story():
+        said, stop = [one.status()], asyncio.Event()
+        running = asyncio.create_task(one.run(stop))
+        async with asyncio.timeout(30):
+            for step in steps:
+                while not step(one):  # noqa: ASYNC110 - what is waited for tells nobody
+                    await asyncio.sleep(0.002)
+                said.append(one.status())
+        stop.set()
+        await running
+        return [*said, one.status()]
+
+    return asyncio.run(story())
+
+
+def is_read(one):
+    return one.status() == PullStatus("prom")
+
+
+def test_a_pull_says_how_its_source_is_only_while_it_reads_it_and_knows(tmp_path):
+    store = open_store(str(tmp_path / "a.sqlite"))
+    nothing_comes = Prometheus(rows=0)
+    assert watched(store, nothing_comes, lambda _: nothing_comes.asked) == [None, None, None]
+    assert watched(store, Prometheus(), is_read) == [None, PullStatus("prom"), None]
+    store.close()
+
+
+def test_a_source_that_fails_is_said_with_since_when_until_it_gives_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(pull, "AGAIN_S", 0.001)
+    store = open_store(str(tmp_path / "a.sqlite"))
+    source = Prometheus(refuses=True)
+
+    def is_refused_twice(_):
+        is_so = len(source.asked) > 2
+        source.refuses = not is_so
+        return is_so
+
+    said = watched(store, source, is_refused_twice, is_read)
+    assert said == [None, PullStatus("prom", (("prom", "401", 1000, False),)), PullStatus("prom"), None]
+    store.close()
+
+
+def test_a_server_that_is_gone_while_it_is_read_and_what_the_source_notes_by_itself_are_said(tmp_path):
+    store = open_store(str(tmp_path / "a.sqlite"))
+    source = Prometheus()
+
+    def goes(_):
+        source.health = SourceHealth(up=False, last_success_ms=400, last_error="no answer")
+        source.noted.warn("queries to prom", "too many")
+        return True
+
+    gone = ("prom", "no answer", 400, False)
+    said = watched(store, source, is_read, goes)
+    assert said[2] == PullStatus("prom", (gone, ("queries to prom", "too many", 1000, True)))
+    store.close()
+
+
+def test_what_kafka_does_not_take_is_no_fault_of_the_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(pull, "AGAIN_S", 0.001)
+    store = open_store(str(tmp_path / "a.sqlite"))
+    source, full = Prometheus(rows=1), [True] * 3
+    said = watched(store, source, lambda _: not full, refuses=full)
+    assert [one for one in said if one is not None and one.ill] == []
     store.close()

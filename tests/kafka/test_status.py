@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aiops.kafka.frames import pack, unpack
-from aiops.kafka.status import Cluster, Fault, PartitionStatus, SourceStatus, Status
+from aiops.kafka.status import TOLD_ON_MS, Cluster, Fault, PartitionStatus, PullStatus, SourceStatus, Status
 
 BEGAN_MS = 1_700_000_000_000
 PUSH = SourceStatus("push", 30.0, BEGAN_MS, 10, 0, "limits.max_series = 10", blind=False, lost=())
@@ -118,6 +118,29 @@ def test_what_a_worker_says_is_wrong_with_it_is_told_until_it_is_dead():
     assert "kafka of g1" not in faults(one, 46)
 
 
+REFUSES = PullStatus("prom", (("prom", "refuses us: 401", BEGAN_MS - 5, False),))
+
+
+def test_what_is_wrong_with_a_source_is_told_on_until_another_worker_knows_how_it_is():
+    one = cluster(replace(GATEWAY, pulls=(REFUSES,)), DELIVERER, detector(0, 1))
+    told = {"prom": Fault("refuses us: 401", BEGAN_MS - 5)}
+    assert one.faults(BEGAN_MS + 5000) == told
+    # The worker is dead, and the next one does not know yet.
+    for status in (other := replace(GATEWAY, worker="g2"), DELIVERER, detector(0, 1)):
+        one.heard(status, BEGAN_MS + 45_000)
+    assert one.faults(BEGAN_MS + 46_000).items() >= told.items()
+    one.heard(replace(other, pulls=(PullStatus("prom"),)), BEGAN_MS + 55_000)
+    assert "prom" not in faults(one, 56)
+
+
+def test_a_source_that_nobody_reads_any_more_is_not_told_of_for_ever():
+    one = cluster(replace(GATEWAY, pulls=(REFUSES,)))
+    later_ms = BEGAN_MS + TOLD_ON_MS
+    one.heard(GATEWAY, later_ms)
+    assert "prom" in one.faults(later_ms - 1)
+    assert "prom" not in one.faults(later_ms)
+
+
 def test_a_status_is_the_same_after_its_way_through_a_topic():
-    said = detector(0, 1, ill=(("kafka", "away", 5, True),), delivers=(3,))
+    said = detector(0, 1, ill=(("kafka", "away", 5, True),), delivers=(3,), pulls=(REFUSES,))
     assert unpack(pack(said)) == said
