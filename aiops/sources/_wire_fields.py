@@ -122,20 +122,22 @@ def sample(buf: U8, pos: int, end: int) -> Any:
 
 
 @njit(cache=True)
-def is_plain_sample(buf: U8, pos: int, end: int) -> Any:
-    """Tell whether a sample field as every sender writes it begins at `pos`: a value, then a six-byte timestamp."""
-    if end - pos < PLAIN_SAMPLE_BYTES:
-        return False
+def is_plain(head: Any, tail: Any) -> Any:
+    """Tell whether a sample field is as every sender writes it: a value, then a six-byte timestamp.
+
+    Parameters
+    ----------
+    head, tail : uint64, the first and the last 8 of its PLAIN_SAMPLE_BYTES
+    """
     # Tag 18 and length 16, tag 9, ..., tag 16; of the septets all but the last go on.
-    if (load64(buf, pos) & np.uint64(0xFFFFFF)) != np.uint64(0x091012):
-        return False
-    return (load64(buf, pos + 10) & np.uint64(0x808080808080FF00)) == np.uint64(0x0080808080801000)
+    is_tagged = (head & np.uint64(0xFFFFFF)) == np.uint64(0x091012)
+    return is_tagged and (tail & np.uint64(0x808080808080FF00)) == np.uint64(0x0080808080801000)
 
 
 @njit(cache=True)
-def plain_time(buf: U8, pos: int) -> Any:
-    """The timestamp of a plain sample at `pos`."""
-    word = load64(buf, pos + 10) >> np.uint64(16)
+def plain_time(tail: Any) -> Any:
+    """The timestamp of a plain sample, from its last 8 bytes as one number."""
+    word = tail >> np.uint64(16)
     value = np.uint64(0)
     for i in range(6):
         value |= ((word >> np.uint64(8 * i)) & np.uint64(127)) << np.uint64(7 * i)

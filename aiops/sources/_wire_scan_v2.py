@@ -146,11 +146,13 @@ def scan_v2(  # noqa: PLR0915, PLR0917 - same, and see below
             return wire.TOO_MANY_SERIES
         pos, first, n = begin, k, 0
         while pos < stop:
-            if k < len(times) and wire.is_plain_sample(buf, pos, stop):
-                times[k], bits[k] = wire.plain_time(buf, pos), load64(buf, pos + 3)
-                k += 1
-                pos += wire.PLAIN_SAMPLE_BYTES
-                continue
+            if k < len(times) and stop - pos >= wire.PLAIN_SAMPLE_BYTES:
+                tail = load64(buf, pos + 10)
+                if wire.is_plain(load64(buf, pos), tail):
+                    times[k], bits[k] = wire.plain_time(tail), load64(buf, pos + 3)
+                    k += 1
+                    pos += wire.PLAIN_SAMPLE_BYTES
+                    continue
             tally[FAULT_AT] = pos
             tag, inner, pos = wire.field(buf, pos, stop)
             if pos < 0:

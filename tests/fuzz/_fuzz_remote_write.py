@@ -33,7 +33,7 @@ def check(data: bytes) -> None:
     is_v2 = data[0] % 2 == 0
     message, headers = data[1:], HEADERS_V2 if is_v2 else HEADERS
     reader = Reader(_LIMITS)
-    for seed in SEEDS:
+    for seed in SEEDS * 2:  # the order of series is learnt when they are known
         if (seed[0] == 2) == is_v2:
             reader(compress(seed[1:]), headers)
     met = list(reader.ledger.labels)

@@ -257,6 +257,22 @@ def test_an_expected_series_whose_labels_go_on_behind_its_samples_is_another() -
         assert reader(body_of(first, a + more)).labels[1] == UP
 
 
+@pytest.mark.parametrize("value_bytes", [4, 130, 20_000])  # a series has a length of one, two or three bytes
+def test_limits_hold_for_series_that_are_expected(value_bytes: int) -> None:
+    first, second = ((("__name__", name), ("job", "v" * value_bytes)) for name in "ab")
+    limits = WriteLimits(series_per_body=2, samples_per_body=3, label_value_bytes=20_000)
+    reader, one = Reader(limits), [(T0, 1.0)]
+    for samples in (one, one, one, [(T0, 1.0), (T0 + 1, 2.0)]):
+        got = reader(encode([(first, one), (second, samples)]))
+        assert list(zip(got.labels, got.times, got.values, strict=True)) == [
+            (labels, *sample) for labels, some in ((first, one), (second, samples)) for sample in some
+        ]
+    with pytest.raises(TooLarge, match="more than 3 samples"):
+        reader(encode([(first, one), (second, [(T0 + i, 1.0) for i in range(3)])]))
+    with pytest.raises(TooLarge, match="more than 2 series"):
+        reader(encode([(first, one), (second, one), (first, [])]))
+
+
 def test_series_in_any_order_and_twice_are_known_again() -> None:
     reader = Reader()
     names = [(("__name__", f"m{i}"),) for i in range(9)]
