@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import zlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiops.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 HOUR_MS = 3_600_000
+PATIENCE_S = 30.0  # a broker of several is away for so long when it is replaced
+AGAIN_S = 0.5
 ONLY_PARTITION = 0
 """Where all anomalies are, also when somebody adds partitions to their topic: one worker decides over all of them."""
 
@@ -99,16 +109,39 @@ async def make_topics(bootstrap: str, settings: TopicSettings, security: dict[st
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **(security or {}))
     try:
         await admin.start()
-        there = set(await admin.list_topics())
-        made = await admin.create_topics([one for one in wanted if one.name not in there])
+        refused = await _patiently(partial(_made, admin, wanted))
     except (KafkaError, OSError) as error:
         raise Unavailable(f"kafka at {bootstrap}: {error}") from error
     finally:
         await admin.close()
-    for name, code, reason in (entry[:3] for entry in made.topic_errors):
-        if code not in (0, _EXISTS):
-            raise ConfigError("the configuration", "kafka", f"topic {name} cannot be made: {reason} (error {code})")
+    for name, code, reason in refused:
+        raise ConfigError("the configuration", "kafka", f"topic {name} cannot be made: {reason} (error {code})")
     return topics
+
+
+async def _patiently(do: Callable[[], Awaitable[T]]) -> T:
+    """Do it again while brokers fail: each time another one is asked, and one that has died is in the list for long."""
+    from aiokafka.errors import KafkaError
+
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + PATIENCE_S
+    while True:
+        try:
+            return await do()
+        except KafkaError as error:
+            if loop.time() > give_up_s:
+                raise
+            log.warning("a broker does not answer, asking again reason=%s", error)
+            await asyncio.sleep(AGAIN_S)
+
+
+async def _made(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> list[tuple[str, int, str]]:
+    """Make what is missing; name, code and reason of what cannot be made."""
+    there = set(await admin.list_topics())
+    missing = [one for one in wanted if one.name not in there]
+    made = await admin.create_topics(missing) if missing else None
+    errors = [entry[:3] for entry in made.topic_errors] if made else []
+    return [(name, code, reason) for name, code, reason in errors if code not in (0, _EXISTS)]
 
 
 _EXISTS = 36  # TOPIC_ALREADY_EXISTS: another worker made it just now

@@ -126,7 +126,7 @@ def run(stage: Stage, seed: int, kinds: tuple[Strike, ...]) -> Outcome:
                 chaos.run(time.monotonic() + max(0.0, _age_s(world) * -1 + STRUCK_S))
                 chaos.join()
                 _settled(receiver, world)
-                found = incidents(cluster.urls()[0])
+                found = incidents(cluster.urls())
             finally:
                 feed.stop.set()
                 feed.join()
