@@ -196,8 +196,10 @@ def test_new_series_may_join_and_columns_may_come_in_any_order(taught):
 def test_values_of_every_kind_are_survived(taught, odd):
     values = quiet_values(60, [0.2, 0.02], seed=8)
     values[20:40] = odd
-    for anomaly in taught.feed(block(values, ROWS)):
-        assert np.isfinite(anomaly.rarity)
+    found = taught.feed(block(values, ROWS))
+    assert all(np.isfinite(anomaly.rarity) for anomaly in found)
+    assert taught.view is not None
+    assert np.isfinite(taught.view.expected[0])
 
 
 MONDAY_MS = 1_699_833_600_000  # 13 November 2023

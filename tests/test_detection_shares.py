@@ -67,8 +67,9 @@ def test_a_ratio_that_wanders_by_itself_is_not_taken_for_one_that_chance_alone_m
 
 def test_a_share_has_an_upper_edge_below_one():
     start = 5 * DAY_ROWS + 100
-    for anomaly in paged(traffic(2.0, 0.01, 6, (start, start + 40))):
-        assert 0.01 < anomaly.upper < 0.2
+    found = paged(traffic(2.0, 0.01, 6, (start, start + 40)))
+    assert found
+    assert all(0.01 < anomaly.upper < 0.2 for anomaly in found)
 
 
 def shares_of(*series):

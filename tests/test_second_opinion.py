@@ -130,8 +130,10 @@ def test_the_first_ranking_is_answered_before_the_libraries_are_there_and_later_
     assert one(case()) == replace(RANKING, notes=("first", "second"))
 
 
-def test_waiting_for_an_import_nobody_asked_for_ends_at_once():
-    SecondOpinion(lambda _: RANKING).wait_loaded()
+def test_waiting_for_an_import_nobody_asked_for_ends_at_once_and_starts_none():
+    loads = []
+    SecondOpinion(lambda _: RANKING, load=lambda: loads.append(1)).wait_loaded()
+    assert loads == []
 
 
 def test_real_models_only_add_notes():

@@ -49,6 +49,7 @@ def test_its_annotations_are_those_that_the_notifier_writes():
     )
     incident = Incident("i", "open", "cart: errors", "critical", 1, 1, services=("cart",), anomalies=(anomaly,))
     written = [set(region.tags) for region in regions_of(incident, (), "")]
+    assert DASHBOARD["annotations"]["list"]
     for wanted in DASHBOARD["annotations"]["list"]:
         assert wanted["datasource"] == {"type": "grafana", "uid": "-- Grafana --"}
         assert not wanted["target"]["matchAny"]

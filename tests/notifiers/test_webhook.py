@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from aiops.errors import ConfigError, Reject, Retry
+from aiops.notifiers import Receipt
 from aiops.notifiers._rest import retry_after_s
 from aiops.notifiers.checks import Answer, Receiver, check_notifier, example
 from aiops.notifiers.webhook import WebhookNotifier
@@ -116,20 +117,25 @@ def test_a_receiver_that_is_silent_is_not_waited_for():
 
 
 def test_an_endless_answer_is_not_read():
+    poured = 0
+
     async def pour(reader, writer):
+        nonlocal poured
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not writer.is_closing():
             writer.write(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+            poured += 0x4000
             await writer.drain()
 
     async def story():
         async with serving(pour) as url:
             webhook = WebhookNotifier(url, timeout_s=5)
-            await webhook.send(example())
+            assert await webhook.send(example()) == Receipt()
             await webhook.close()
 
     asyncio.run(story())
+    assert poured < 64 * 2**20, "what the sockets hold, not what could be read meanwhile"
 
 
 def test_a_header_that_cannot_be_sent_is_refused_without_showing_it():

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from rca import deviation as module
+from rca._deviation_kernel import measure
 from rca.deviation import deviation, quantile
+
+LONG = 200
 
 
 def noisy(seed: int, rows: int = 120, count: int = 60) -> np.ndarray:
@@ -65,5 +68,10 @@ def test_too_few_normal_values_are_no_opinion() -> None:
     assert np.isnan(found.z_up[0])
 
 
-def test_the_kernel_can_be_compiled_ahead() -> None:
+def test_the_kernel_is_compiled_ahead_for_what_it_is_called_with() -> None:
     module.compile_kernel()
+    ahead = list(measure.signatures)
+    assert ahead
+    large = noisy(0, 2 * LONG, module._LARGE // LONG)
+    deviation(large[:LONG], np.asfortranarray(large[LONG : LONG + 40]))
+    assert measure.signatures == ahead

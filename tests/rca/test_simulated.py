@@ -66,7 +66,9 @@ def test_calm_is_called_unknown() -> None:
 
 def test_calm_windows_of_a_case_hold_no_abnormal_row_of_it() -> None:
     case = simulate("slow code", 1).case
-    for window in calm_windows(case):
+    windows = list(calm_windows(case))
+    assert windows
+    for window in windows:
         assert not set(window.times.tolist()) & set(case.times[case.abnormal].tolist())
         assert window.abnormal.sum() == 5
 

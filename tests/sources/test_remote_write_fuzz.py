@@ -1,5 +1,6 @@
 """The scanner against the protobuf library, and against bodies that nobody would send."""
 
+import cramjam
 from google.protobuf.message import DecodeError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from aiops.demo.encode import compress
 from aiops.errors import InputError
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources.remote_write import STALE_BITS
-from tests.sources._ledger import Reader, read
+from tests.sources._ledger import Read, Reader, read
 from tests.sources._write_messages import WriteRequest, message_v1, read_v1
 from tests.sources._write_strategies import bodies, edits, mutated
 
@@ -38,6 +39,11 @@ def test_a_mutated_message_is_refused_or_read_as_the_library_reads_it(body, edit
         got = reader(compress(message))
     except InputError:
         return
+    as_the_library(got, message)
+
+
+def as_the_library(got: Read, message: bytes) -> None:
+    """What was read is what the library reads, if it reads the message."""
     try:
         request = WriteRequest.FromString(message)
     except DecodeError:
@@ -59,12 +65,13 @@ def test_a_mutated_body_is_refused_or_read(body, edits) -> None:
 
 @given(st.binary(max_size=300))
 @settings(deadline=None, max_examples=200)
-def test_any_bytes_at_all_are_refused_or_read(content) -> None:
+def test_any_bytes_at_all_are_refused_or_read_as_the_library_reads_them(content) -> None:
     for body in (content, compress(content)):
         try:
-            read(body, WriteLimits(decompressed_bytes=1 << 20))
+            got = read(body, WriteLimits(decompressed_bytes=1 << 20))
         except InputError:
             continue
+        as_the_library(got, bytes(cramjam.snappy.decompress_raw(body)))
 
 
 def test_the_scanner_reads_nothing_beyond_its_buffer() -> None:
