@@ -37,11 +37,10 @@ class Unpacker:
         if size > self._limits.decompressed_bytes:
             raise TooLarge(f"the body decompresses to {size} bytes, the limit is {self._limits.decompressed_bytes}")
         room = self._room_of(size + SLACK_BYTES)
-        if size:
-            try:
-                cramjam.snappy.decompress_raw_into(body, room[:size].data)
-            except cramjam.DecompressionError:
-                raise InputError("the body is not snappy (block format)") from None
+        try:
+            cramjam.snappy.decompress_raw_into(body, room[:size].data)
+        except cramjam.DecompressionError:
+            raise InputError("the body is not snappy (block format)") from None
         return room, size
 
     def _room_of(self, size: int) -> U8:

@@ -2,7 +2,7 @@
 
 import cramjam
 from google.protobuf.message import DecodeError
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from aiops.demo.encode import compress
@@ -64,6 +64,7 @@ def test_a_mutated_body_is_refused_or_read(body, edits) -> None:
 
 
 @given(st.binary(max_size=300))
+@example(b"\x00\x00")  # states that nothing follows, and something does
 @settings(deadline=None, max_examples=200)
 def test_any_bytes_at_all_are_refused_or_read_as_the_library_reads_them(content) -> None:
     for body in (content, compress(content)):
