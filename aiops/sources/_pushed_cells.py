@@ -12,7 +12,8 @@ Cells are float64 (p, r, 8), one row per step, one 64-byte cache line per raw se
 of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter. Rows are used
 again without being moved: `places` says which row of the array is the s-th step.
 
-Fields of cells are read one by one: an array for the cell itself would cost more than what is done with it.
+Fields of cells are read one by one: an array for the cell itself would cost more than what is done with it. Places are
+unsigned numbers where they are many: numba tests others for being negative, and turns them round.
 """
 
 from __future__ import annotations
@@ -123,25 +124,28 @@ def rates(  # noqa: PLR0917 - same
     out : (t, r)
     """
     window_ms = float(steps * step_ms)
+    flat, width = cells.reshape(cells.size), np.uint64(cells.shape[1])
     for k in range(len(out)):
         end_ms = float(first_tick_ms + k * step_ms)
-        for r in wanted:
+        for column in wanted:
+            r, rate = np.uint64(column), np.nan
             count = first_ms = first = last_ms = last = growth = 0.0
             for s in range(k, k + steps):
-                p = places[s]
-                if cells[p, r, COUNT] == 0:
+                cell = (np.uint64(places[np.uint64(s)]) * width + r) * np.uint64(8)
+                some = flat[cell + np.uint64(COUNT)]
+                if some == 0:
                     continue
-                begin = cells[p, r, FIRST]
+                begin = flat[cell + np.uint64(FIRST)]
                 if count == 0:
-                    first_ms, first = cells[p, r, FIRST_MS], begin
+                    first_ms, first = flat[cell + np.uint64(FIRST_MS)], begin
                 else:
                     growth += _grown(last, begin)
-                growth += cells[p, r, GROWTH]
-                count += cells[p, r, COUNT]
-                last_ms, last = cells[p, r, LAST_MS], cells[p, r, LAST]
-            out[k, r] = np.nan
+                growth += flat[cell + np.uint64(GROWTH)]
+                count += some
+                last_ms, last = flat[cell + np.uint64(LAST_MS)], flat[cell + np.uint64(LAST)]
             if count >= 2:
-                out[k, r] = _rate(count, first_ms, first, last_ms, growth, end_ms, window_ms)
+                rate = _rate(count, first_ms, first, last_ms, growth, end_ms, window_ms)
+            out[np.uint64(k), r] = rate
 
 
 @njit(cache=True, error_model="numpy")

@@ -12,6 +12,7 @@ clock, ticks are collected for a moment and closed many at once, which costs a h
 from __future__ import annotations
 
 import logging
+import math
 
 from aiops.sources._pushed_settings import PushSettings
 
@@ -29,7 +30,7 @@ class PushClock:
         self.closed_ms: int | None = None
         self._settings = settings
         self._newest_ms: int | None = None
-        self._quiet_s = 0.0
+        self._quiet_s, self._stirred_s = 0.0, -math.inf
         self._held_since_s: float | None = None
 
     def start(self, after_ms: int | None) -> None:
@@ -37,18 +38,25 @@ class PushClock:
         if after_ms is not None:
             self.closed_ms = self._floor(after_ms)
 
-    def hear(self, newest_ms: int) -> None:
+    def hear(self, newest_ms: int, now_s: float) -> None:
         """Samples came, the newest at this time."""
         self._newest_ms = newest_ms if self._newest_ms is None else max(self._newest_ms, newest_ms)
-        self.stir()
+        self.stir(now_s)
 
-    def stir(self) -> None:
+    def stir(self, now_s: float) -> None:
         """Somebody is there, even if nothing was taken."""
-        self._quiet_s = 0.0
+        self._quiet_s, self._stirred_s = 0.0, now_s
 
-    def listened(self, quiet_s: float) -> None:
-        """So long was listened and nothing came."""
-        self._quiet_s += quiet_s
+    def listened(self, began_s: float, now_s: float) -> None:
+        """It was listened since then, and whoever came did not end it."""
+        self._quiet_s += max(now_s - max(began_s, self._stirred_s), 0.0)
+
+    def may_be_due(self, *, at_once: int, is_crowded: bool) -> bool:
+        """Whether `due` is worth asking now and not only when the patience is at its end; see there."""
+        if self.closed_ms is None or self._newest_ms is None or is_crowded:
+            return True
+        ready = (self._floor(self._newest_ms - self._settings.lateness_ms) - self.closed_ms) // self._settings.step_ms
+        return ready >= (1 if self._held_since_s is None else at_once)
 
     def patience_s(self, now_s: float) -> float:
         """How long to listen before asking `due` again."""

@@ -154,10 +154,14 @@ class Signals:
             mine = plan.ids >= 0
             if mine.any():
                 with np.errstate(over="ignore"):  # an overflow is an infinity, and those become NaN below
-                    columns.append(plan.values(rates, levels)[:, mine])
+                    found = plan.values(rates, levels)
+                # A copy of all columns costs as much as joining them.
+                columns.append(found if mine.all() else found[:, mine])
                 ids.append(plan.ids[mine])
         values = np.concatenate(columns, axis=1)
-        values[np.isinf(values)] = np.nan
+        infinite = np.isinf(values)
+        if infinite.any():
+            values[infinite] = np.nan
         return np.concatenate(ids), values
 
     def _claim(self, plan: Plan, *, again: bool = False) -> None:

@@ -140,7 +140,7 @@ class PushSource:
                     gave_s = self._now_s()
                     yield batch
                     if not 0 <= self._now_s() - gave_s <= _STANDSTILL_S:
-                        self._clock.stir()
+                        self._clock.stir(self._now_s())
 
     def edges(self, now_ms: int) -> Iterator[tuple[dict[str, str], int]]:
         """Labels and time of the last sample of live raw series that an edge rule selects."""
@@ -174,7 +174,7 @@ class PushSource:
         if len(self._waiting) + count > most:
             self._tally.refused += count
             # A sender that is refused is not silent: it will come again with the same samples.
-            self._clock.stir()
+            self._clock.stir(self._now_s())
             self._heard.set()
             raise Overloaded(f"{len(self._waiting)} samples wait already, at most {most} may")
 
@@ -187,8 +187,10 @@ class PushSource:
         self._count(told)
         if told[waiting.TAKEN]:
             self._tally.accepted += told[waiting.TAKEN]
-            self._clock.hear(told[waiting.NEWEST])
-            self._heard.set()
+            self._clock.hear(told[waiting.NEWEST], self._now_s())
+            # Who reads ticks is woken when there may be one, and not by every body: that costs more than it seems.
+            if self._clock.may_be_due(at_once=self._ticks.at_once(self._raws.width), is_crowded=self._is_crowded()):
+                self._heard.set()
 
     def _span(self) -> waiting.Span:
         now_ms = round(self._now_s() * 1000)
@@ -213,20 +215,23 @@ class PushSource:
         patience_s = self._clock.patience_s(began_s)
         heard = await self._wait(self._heard, patience_s)
         self._heard.clear()
-        waited_s = self._now_s() - began_s
-        if not 0 <= waited_s <= patience_s + _STANDSTILL_S:
+        now_s = self._now_s()
+        if not 0 <= now_s - began_s <= patience_s + _STANDSTILL_S:
             # A loop that stood still could hear nobody, and a clock that was set tells nothing: neither is silence.
-            self._clock.stir()
+            self._clock.stir(now_s)
         elif not heard:
-            self._clock.listened(waited_s)
+            self._clock.listened(began_s, now_s)
 
     def _due_ms(self) -> int | None:
         return self._clock.due(
             self._now_s(),
             oldest_ms=self._waiting.oldest_ms,
             at_once=self._ticks.at_once(self._raws.width),
-            is_crowded=2 * len(self._waiting) > self._settings.max_pending_samples,
+            is_crowded=self._is_crowded(),
         )
+
+    def _is_crowded(self) -> bool:
+        return 2 * len(self._waiting) > self._settings.max_pending_samples
 
     def _close(self, limit_ms: int) -> Batch | None:
         """Close ticks up to `limit_ms`, as many as are done at once; None if there is nothing to say about them."""

@@ -45,6 +45,26 @@ def test_our_clock_closes_ticks_when_nothing_is_heard() -> None:
     assert [batch.position for batch in found] == [T0, T0 + MINUTE, T0 + 2 * MINUTE]
 
 
+def test_a_body_that_closes_no_tick_wakes_nobody_and_is_no_silence() -> None:
+    wall = Wall(T0 + 90_000)
+    source = source_at(wall, idle_s=30.0)
+    woken = []
+
+    async def wait(event: asyncio.Event, timeout_s: float) -> bool:
+        heard = await Wall.wait(wall, event, timeout_s)
+        woken.append((heard, wall.now_s - T0 / 1000))
+        return heard
+
+    source._wait = wait
+    wall.script = [
+        lambda: source.offer(samples((CART, T0 + 30_000, 1.0))),  # the first one
+        lambda: (wall.move(29), source.offer(samples((CART, T0 + 40_000, 2.0)))),
+        None,
+    ]
+    assert ticks(read(source)) == [1]
+    assert woken == [(True, 90), (False, 119), (False, 149)]
+
+
 def test_nothing_closes_by_our_clock_before_the_first_sample() -> None:
     wall = Wall(T0, [None] * 5)
     source = source_at(wall)
