@@ -27,10 +27,11 @@ from aiops.graphs.metrics import metrics_graphs
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.gateway import Gateway, GatewayRules, Put, RoutedSeries
 from aiops.kafka.partition import Setup
+from aiops.kafka.pasts import RemotePasts
 from aiops.kafka.producer import security_of
 from aiops.kafka.pull import LeasedPull
 from aiops.kafka.topics import TopicSettings
-from aiops.kafka.triage import FoundSource, RemotePasts, SaidGraph
+from aiops.kafka.triage import FoundSource, SaidGraph
 from aiops.notifiers import Notifier
 from aiops.notifiers.silences import Silences
 from aiops.packs import Pack

@@ -14,10 +14,11 @@ from aiops._build_kafka import Parts, build_triage
 from aiops._triage_state import unpack
 from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
+from aiops.kafka.pasts import RemotePasts
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.status import Cluster
 from aiops.kafka.topics import ONLY_PARTITION
-from aiops.kafka.triage import NAME, FoundSource, RemotePasts
+from aiops.kafka.triage import NAME, FoundSource
 from aiops.model import Event
 from aiops.notifiers.silences import Silences
 from aiops.policy import Policy
@@ -170,6 +171,8 @@ class Deciding:
             if self._runner is not None:
                 self._runner.wake()
                 self._look(self._runner)
+                for incident in self._pasts.to_rank_again():
+                    self._runner.pipeline.ask_ranking(incident)
                 if self._parts.wall() - looked_s >= POLICY_S:
                     looked_s = self._parts.wall()
                     await self._learn(self._runner)

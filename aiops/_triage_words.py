@@ -30,6 +30,13 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """More is known than when this incident was ranked: it is asked for again when its turn comes."""
+
+    incident_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rank:
     """Please rank the causes of this incident and feed a `Ranked` back."""
 

@@ -25,10 +25,10 @@ from aiops.kafka.frames import Answer, unpack
 from aiops.kafka.gateway import TICK_S, Gateway
 from aiops.kafka.inputs import InputReader, Taker
 from aiops.kafka.metrics import DeliverMetrics, DetectMetrics, GatewayMetrics
+from aiops.kafka.pasts import RemotePasts
 from aiops.kafka.producer import Producer
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.topics import ONLY_PARTITION, Topics
-from aiops.kafka.triage import RemotePasts
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.stores.workers import PartitionSnapshots
 from aiops.telemetry import Health

@@ -22,7 +22,7 @@ from aiops.model import Anomaly, Block, Event, Incident
 from aiops.policy import Policy
 from aiops.silence import is_silence
 from aiops.sources import Batch, Source
-from aiops.triage import Rank, Ranked, Send, Tick, Triage
+from aiops.triage import Again, Rank, Ranked, Send, Tick, Triage
 from rca import Case
 
 log = logging.getLogger(__name__)
@@ -148,6 +148,7 @@ class Pipeline:
         self._silenced = silenced
         self._unmuted_ms = self._heard_ms = -(2**62)
         self._to_undo: deque[str] = deque()
+        self._to_rank: deque[str] = deque()
 
     def take(
         self,
@@ -199,6 +200,10 @@ class Pipeline:
         """Ask for an accepted level to be taken back with the next cycle; any thread may ask."""
         self._to_undo.append(accepted_id)
 
+    def ask_ranking(self, incident_id: str) -> None:
+        """Ask for an incident to be ranked again, because more is known than the last time; any thread may ask."""
+        self._to_rank.append(incident_id)
+
     def undo_asked(self) -> list[Accepted]:
         """Take back what was asked for. Returns what was taken back."""
         asked = [self._to_undo.popleft() for _ in range(len(self._to_undo))]
@@ -211,6 +216,8 @@ class Pipeline:
 
     def tick(self, now_ms: int, act: Act) -> None:
         """Let time pass up to `now_ms`, stopping wherever triage has something to do."""
+        for wish in [Again(self._to_rank.popleft()) for _ in range(len(self._to_rank))]:
+            self._do(self.triage.feed(wish, now_ms), now_ms, act)
         while (due := self.triage.due_ms()) is not None and due < now_ms:
             self._do(self.triage.feed(Tick(), due), due, act)
             if self.triage.due_ms() == due:

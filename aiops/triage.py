@@ -26,7 +26,7 @@ from aiops._triage_link import Linker
 from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly, with_end, woken
 from aiops._triage_settings import TriageSettings
 from aiops._triage_state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
-from aiops._triage_words import Moment, Rank, Ranked, Send, Tick
+from aiops._triage_words import Again, Moment, Rank, Ranked, Send, Tick
 from aiops.model import Anomaly, Event, Incident, Suppressed
 from aiops.policy import Quiet
 from rca import ServiceGraph
@@ -72,13 +72,14 @@ class Triage:
         self._state.regroup = True
 
     def feed(
-        self, item: Anomaly | Event | Ranked | Tick, now_ms: int, muted: str = "", quiet: Quiet | None = None
+        self, item: Anomaly | Event | Ranked | Again | Tick, now_ms: int, muted: str = "", quiet: Quiet | None = None
     ) -> list[Rank | Send]:
         """Take in one item and say what is to be done.
 
         Parameters
         ----------
-        item : an anomaly (opened, updated or closed under one id), an event, the answer to a `Rank`, or a tick
+        item : an anomaly (opened, updated or closed under one id), an event, the answer to a `Rank` or a wish for one,
+            or a tick
         now_ms : the moment, unix ms: the wall clock, or event time in a replay
         muted : why nobody is to be told of it ("" = tell). An incident stays muted while all that speaks of it is muted
         quiet : why it is to be evidence although it would page, and until when
@@ -89,6 +90,8 @@ class Triage:
                 return self._tick(when)
             case Ranked():
                 return self._ranked(item, when)
+            case Again():
+                self._again(item)
             case Anomaly():
                 self._hear_anomaly(item, when, muted, quiet)
             case Event(kind="alert"):
@@ -257,9 +260,17 @@ class Triage:
 
     # -- deciding
 
+    def _live(self, incident_id: str) -> Group | None:
+        """The group of an incident that is not over."""
+        groups = self._state.groups.values()
+        return next((g for g in groups if g.id == incident_id and g.status != "resolved"), None)
+
+    def _again(self, wish: Again) -> None:
+        if (group := self._live(wish.incident_id)) is not None:
+            group.wants_rank = True
+
     def _ranked(self, answer: Ranked, when: Moment) -> list[Rank | Send]:
-        group = next((g for g in self._state.groups.values() if g.id == answer.incident_id), None)
-        if group is None or group.status == "resolved":
+        if (group := self._live(answer.incident_id)) is None:
             self.counts["rankings nobody waits for"] += 1
             return []
         self._state.touch(group, when)
@@ -315,4 +326,4 @@ class Triage:
                 self._state.touch(group, when)
 
 
-__all__ = ["Rank", "Ranked", "Send", "Tick", "Triage", "TriageSettings"]
+__all__ = ["Again", "Rank", "Ranked", "Send", "Tick", "Triage", "TriageSettings"]

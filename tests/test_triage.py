@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from aiops.errors import StoreError
-from aiops.triage import Ranked, Triage
+from aiops.triage import Again, Ranked, Triage
 from aiops.wire import encode
 from rca import Ranking, ServiceGraph, Suspect
 from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly, ended
@@ -90,6 +90,23 @@ def test_rankings_of_a_growing_incident_are_asked_for_every_half_minute_at_most(
     for second in range(95, 400):
         told.feed(second, replace(anomaly("m94", "a", 94), updated_ms=START_MS + second * 1000, value=3.0))
     assert len(told.ranks) == 4, "a member told again is no news for the ranker"
+
+
+def test_an_incident_of_which_more_is_known_is_asked_for_again_when_its_turn_comes_and_only_while_it_goes_on():
+    told = Told(cause="")
+    (incident,) = told.feed(0, alert("A"))
+    (incident,) = told.feed(30)
+    told.cause = "db"
+    wish = Again(incident.id)
+    told.feed(40, wish, Again("nobody's"))
+    assert told.ranks == [incident.id], "not more often than every half minute"
+    told.feed(60)
+    told.feed(90)
+    assert (told.ranks, told.keys) == ([incident.id] * 3, ["opened:console", "cause-changed-1:console"])
+    told.feed(100, alert("A", at_s=100, status="resolved"))
+    told.feed(1000)
+    (incident,) = told.feed(2000, wish)
+    assert (incident.status, len(told.ranks)) == ("resolved", 3)
 
 
 def test_each_change_of_the_cause_has_a_key_of_its_own():

@@ -134,6 +134,7 @@ class Answer:
     question : its id
     times : (t,) unix ms
     values : (t, n)
+    number, count : which of the partition's answers to the question, one for each source, and of how many
     """
 
     question: str
@@ -142,6 +143,8 @@ class Answer:
     columns: tuple[tuple[SeriesKey, Signal], ...]
     times: I64
     values: F64
+    number: int = 0
+    count: int = 1
 
 
 Message = Frame | Rows | Question | Found | Edges | Answer | Status | Event | str | None
@@ -256,10 +259,12 @@ class _AnswerHead:
     partition: int
     step_s: float
     columns: tuple[tuple[SeriesKey, Signal], ...]
+    number: int
+    count: int
 
 
 def _pack_answer(answer: Answer) -> bytes:
-    head = _AnswerHead(answer.question, answer.partition, answer.step_s, answer.columns)
+    head = _AnswerHead(answer.question, answer.partition, answer.step_s, answer.columns, answer.number, answer.count)
     text = np.frombuffer(encode(head), np.uint8)
     return pack_arrays({"head": text, "times": answer.times, "values": answer.values.astype(np.float32)})
 
@@ -270,4 +275,4 @@ def _unpack_answer(body: bytes) -> Answer:
         raise ValueError(f"these arrays are no answer: {sorted(arrays)}")
     head = decode(arrays["head"].tobytes(), _AnswerHead)
     times, values = arrays["times"].astype(np.int64), arrays["values"].astype(np.float64)
-    return Answer(head.question, head.partition, head.step_s, head.columns, times, values)
+    return Answer(head.question, head.partition, head.step_s, head.columns, times, values, head.number, head.count)

@@ -326,9 +326,11 @@ class Partition:
         return [Edges(self.number, edges)] if edges else []
 
     def _answers(self, question: Question) -> list[Answer]:
-        return [
-            _answer(question, self.number, shard) for shard in self._shards.values() if len(shard.source.table)
-        ] or [Answer(question.id, self.number, 0.0, (), np.zeros(0, np.int64), np.zeros((0, 0)))]
+        shards = [shard for shard in self._shards.values() if len(shard.source.table)]
+        answers = [_answer(question, self.number, shard) for shard in shards]
+        if not answers:
+            return [Answer(question.id, self.number, 0.0, (), np.zeros(0, np.int64), np.zeros((0, 0)))]
+        return [replace(answer, number=number, count=len(answers)) for number, answer in enumerate(answers)]
 
 
 def _answer(question: Question, partition: int, shard: Shard) -> Answer:

@@ -1,23 +1,16 @@
-"""The role `triage`: what all partitions say, as one source of the machine that decides; and its questions to them."""
+"""The role `triage`: what all partitions say, as one source of the machine that decides."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable
 
-import numpy as np
-
-from aiops.cases import Past, near_services
 from aiops.errors import InputError
-from aiops.history import History
-from aiops.kafka.frames import Answer, Edges, Found, Question, pack, unpack
+from aiops.kafka.frames import Edges, Found, unpack
 from aiops.kafka.records import Bury, Record
 from aiops.kafka.status import Cluster, Status
-from aiops.model import Block, Incident
 from aiops.series import SeriesTable
 from aiops.sources import Batch
 from rca import ServiceGraph
@@ -112,61 +105,3 @@ class SaidGraph:
         for (caller, callee), seen_ms in list(self._source.edges.items()):
             graph.add(caller, callee, seen_ms)
         return graph
-
-
-@dataclass(slots=True)
-class _Asked:
-    answers: list[Answer] = field(default_factory=list)
-    partitions: set[int] = field(default_factory=set)
-    whole: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class RemotePasts:
-    """Asks all partitions for the recent rows that an incident's ranking needs.
-
-    Parameters
-    ----------
-    partitions : how many there are
-    ask : puts a message into a partition of the samples
-    timeout_s : partitions that have not answered by then are left out, and the log says so
-    """
-
-    def __init__(self, partitions: int, ask: Callable[[int, bytes], Awaitable[None]], timeout_s: float) -> None:
-        self._partitions, self._ask, self._timeout_s = partitions, ask, timeout_s
-        self._asked: dict[str, _Asked] = {}
-
-    def take(self, answer: Answer) -> None:
-        """Take in an answer; one that nobody waits for any more is left."""
-        asked = self._asked.get(answer.question)
-        if asked is None:
-            return
-        asked.answers.append(answer)
-        asked.partitions.add(answer.partition)
-        if len(asked.partitions) == self._partitions:
-            asked.whole.set()
-
-    async def of(self, incident: Incident, graph: ServiceGraph, now_ms: int) -> Sequence[Past]:
-        """Recent rows of all services near an incident, by the step of their sources."""
-        near = near_services(incident, graph)
-        far = tuple(sorted(set(graph.services()) - near)) if near else ()
-        question = Question(uuid.uuid4().hex, far, now_ms)
-        asked = self._asked[question.id] = _Asked()
-        try:
-            data = pack(question)
-            await asyncio.gather(*(self._ask(number, data) for number in range(self._partitions)))
-            async with asyncio.timeout(self._timeout_s):
-                await asked.whole.wait()
-        except TimeoutError:
-            missing = sorted(set(range(self._partitions)) - asked.partitions)
-            log.warning("ranked without some partitions incident=%s partitions=%s", incident.id, missing)
-        finally:
-            del self._asked[question.id]
-        return [_past(answer) for answer in sorted(asked.answers, key=lambda a: (a.partition, a.step_s))]
-
-
-def _past(answer: Answer) -> Past:
-    table, history = SeriesTable(len(answer.columns)), History(max(1, len(answer.times)))
-    for key, signal in answer.columns:
-        table.add(key, signal)
-    history.append(Block(answer.times, np.arange(len(answer.columns), dtype=np.int32), answer.values))
-    return Past(table, history, answer.step_s or 30.0)

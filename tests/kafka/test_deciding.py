@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+
+import numpy as np
 
 from aiops import config
 from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
 from aiops.kafka.deliver import Publisher
-from aiops.kafka.frames import pack
+from aiops.kafka.frames import Answer, Found, pack, unpack
+from aiops.kafka.pasts import RemotePasts
 from aiops.kafka.records import Record
 from aiops.kafka.status import Status
-from aiops.kafka.triage import RemotePasts
 from aiops.model import Notification
 from aiops.self_watch import SelfWatch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
+from tests._triage_told import anomaly
 from tests.runners._world import Wall, eventually
 
 PARTITIONS = 2
@@ -28,7 +32,7 @@ async def nothing(*_):
 class Cluster:
     """Deciding over a store, with a clock that is moved by hand."""
 
-    def __init__(self, store, folder):
+    def __init__(self, store, folder, ask=nothing):
         self.wall, self.offset = Wall(), 0
         settings = config.parse(
             "{kafka: {bootstrap: 'k:9092', partitions: 2}, store: {url: 'postgresql://not/opened'},"
@@ -38,7 +42,7 @@ class Cluster:
             beside=folder,
         )
         self.parts = Parts(settings, store, folder, Health(self.wall), Telemetry(), self.wall, lambda: 0.0)
-        pasts = RemotePasts(PARTITIONS, nothing, 1.0)
+        self.pasts = pasts = RemotePasts(PARTITIONS, ask, 0.05)
         self.deciding = Deciding(
             self.parts, "one", pasts, lambda: Publisher(store, PARTITIONS, nothing, ("console",)), nothing
         )
@@ -103,6 +107,31 @@ def test_what_the_last_one_has_told_of_is_not_taken_back_before_everybody_has_sp
         one.wall.move(41.0)
         await one.say(whole(0, 1))
         await eventually(lambda: one.deciding.health.condition("role detect").ok)
+        await one.end(running)
+
+    asyncio.run(story())
+
+
+def test_an_incident_that_was_ranked_without_a_partition_is_ranked_again_once_that_one_speaks(store, tmp_path):
+    asked = []
+
+    async def ask(partition, data):
+        asked.append((partition, unpack(data)))
+
+    async def story():
+        one = Cluster(store, tmp_path, ask)
+        await one.deciding.assigned([0])
+        running = asyncio.create_task(one.deciding.run(one.stop, look_s=0.01))
+        now_ms = one.parts.wall_ms()
+        found = replace(anomaly("a1"), started_ms=now_ms, updated_ms=now_ms)
+        await one.say(Found(0, now_ms, False, (found,)))
+        await eventually(one.deciding._runner.pipeline.triage.incidents)
+        await one.say(Found(0, now_ms + 31_000, False, ()))
+        await eventually(lambda: len(asked) == 2 and one.pasts._partial)
+        one.pasts.take(Answer(asked[0][1].id, 1, 0.0, (), np.zeros(0, np.int64), np.zeros((0, 0))))
+        await eventually(lambda: not one.pasts._partial)
+        await one.say(Found(0, now_ms + 62_000, False, ()))
+        await eventually(lambda: len(asked) == 4)
         await one.end(running)
 
     asyncio.run(story())

@@ -52,7 +52,7 @@ def test_every_message_comes_out_as_it_went_in(message):
 
 
 def test_an_answer_keeps_times_and_values_to_six_digits():
-    answer = Answer("q", 3, 30.0, ((SERIES, SIGNAL),), np.array([1, 2]), np.array([[0.25], [np.nan]]))
+    answer = Answer("q", 3, 30.0, ((SERIES, SIGNAL),), np.array([1, 2]), np.array([[0.25], [np.nan]]), 1, 2)
     got = unpack(pack(answer))
     assert isinstance(got, Answer)
     assert (got.question, got.partition, got.step_s, got.columns) == ("q", 3, 30.0, ((SERIES, SIGNAL),))

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from aiops.errors import StoreError
-from aiops.kafka.frames import Answer, Edges, Found, Frame, Question
+from aiops.kafka.frames import Answer, Edges, Found, Frame, Question, Rows, rows_of
 from aiops.kafka.partition import Partition
 from aiops.kafka.topics import partition_of
+from aiops.model import Block, SeriesKey, Signal
 from tests.kafka._log import MINUTE_MS, Log, fed, plan_of, run, setup, shop_log
 
 PARTITIONS = 2
@@ -150,6 +151,23 @@ def test_a_question_is_answered_with_recent_rows_of_the_services_that_matter(log
     assert near.values.shape == (len(near.times), len(near.columns))
     assert near.times[-1] <= plan.now_ms
     assert np.isfinite(near.values).any()
+
+
+def test_answers_say_how_many_there_are_one_for_each_source():
+    def rows(source, at_ms):
+        names = ((SeriesKey("latency_p95", "payments"), Signal("latency_p95", "latency", "s")),)
+        block = Block(np.array([at_ms]), np.array([0], np.int32), np.array([[1.0]]))
+        return Rows(7, source, 60.0, at_ms, False, 0, names, rows_of(block))
+
+    async def story():
+        partition = Partition(PAYMENTS, setup(PARTITIONS), 1_700_000_000_000)
+        for offset, source in enumerate(("one", "two")):
+            await partition.take(offset, 1_700_000_000_000, rows(source, 1_700_000_000_000))
+        said = await partition.take(2, 1_700_000_000_000, Question("q", (), 2**62))
+        await partition.close()
+        return [one for one in said if isinstance(one, Answer)]
+
+    assert [(one.number, one.count, len(one.columns)) for one in run(story())] == [(0, 2, 1), (1, 2, 1)]
 
 
 def test_a_partition_without_series_answers_too_so_that_nobody_waits_for_it():

@@ -9,8 +9,8 @@ from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
 from aiops.errors import StoreError
 from aiops.kafka.deliver import Publisher
+from aiops.kafka.pasts import RemotePasts
 from aiops.kafka.topics import ONLY_PARTITION
-from aiops.kafka.triage import RemotePasts
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage
