@@ -83,6 +83,9 @@ bench-detection: $(VENV)/.bench ## figures of detection; DATA=folder with the la
 bench-hotpath: $(VENV)/.dev ## figures of the hot path
 	$(BIN)/python tests/benchmarks/bench_hotpath.py
 
+bench-incidents: $(VENV)/.dev ## figures of grouping, delivery, storms, latency and verdicts
+	$(BIN)/python tests/benchmarks/bench_incidents.py
+
 bench-kafka: $(VENV)/.dev ## figures of the service on Kafka; the jars by `make kafka-jars`
 	$(BIN)/python tests/benchmarks/bench_kafka.py
 

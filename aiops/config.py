@@ -76,7 +76,7 @@ class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     evidence_budget_per_30d: Annotated[float, Meta(gt=0, description="the same for signals that only explain")] = 8.0
     evidence_bank: Annotated[
         Literal["full", "light"],
-        Meta(description="what watches signals that only explain; light = a tenth of the memory"),
+        Meta(description="what watches signals that only explain; light = 94 bytes of state in place of 504"),
     ] = "full"
     needed: Annotated[int, Meta(ge=1, le=30, description="rows out of band before anything is said")] = 3
     of: Annotated[int, Meta(ge=1, le=30, description="among this many rows")] = 5
@@ -159,7 +159,7 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     max_series: Annotated[int, Meta(ge=1, description="watched series per source")] = 100_000
     max_full_series: Annotated[
-        int, Meta(ge=0, description="of them, in the full bank; those after it are in the light one, 94 bytes each")
+        int, Meta(ge=0, description="of them, in the full bank; those after it are in the light one")
     ] = 100_000
     max_memory_mb: Annotated[
         float,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from aiops import config
+from aiops._config_kafka import KafkaInput, KafkaSettings
 from aiops._config_only import Only
 from aiops._config_slack import SlackReceiver, SlackRoute
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
@@ -20,7 +21,7 @@ One YAML file. `${NAME}` in a value is replaced by the environment variable NAME
 `aiops check-config FILE` says what a file means. This page is written by `make docs`.
 
 Top-level keys: `prometheus` (a list), `push`, `listen`, `detection`, `triage`, `graph`, `notifiers` (a list),
-`maintenance` (a list), `verdicts`, `store`, `limits`,
+`maintenance` (a list), `verdicts`, `store`, `kafka`, `limits`,
 `signals` (recipes in the format of a [signal pack](signal_packs.md)), `log_level` (`info`).
 """
 
@@ -45,6 +46,8 @@ SECTIONS = (
     ("maintenance[]", config.MaintenanceSettings),
     ("verdicts", config.VerdictSettings),
     ("store", config.StoreSettings),
+    ("kafka", KafkaSettings),
+    ("kafka.inputs[]", KafkaInput),
     ("limits", config.Limits),
 )
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -120,9 +121,19 @@ def test_sources_are_named_by_host_and_port_unless_named():
 def test_every_setting_is_on_the_page_of_settings_and_the_page_is_current():
     page = (ROOT / "docs" / "settings.md").read_text()
     assert page == reference.page(), "run `make docs`"
+    for field in msgspec.structs.fields(config.Settings):
+        assert f"`{field.name}`" in page.partition("## ")[0]
     for _, kind in reference.SECTIONS:
         for field in msgspec.structs.fields(kind):
             assert f"| `{field.name}` |" in page
+    assert structs_in(config.Settings) <= {kind for _, kind in reference.SECTIONS} | {config.Settings}
+
+
+def structs_in(hint: Any) -> set[type[msgspec.Struct]]:
+    """All settings that are reached from these."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return {hint}.union(*(structs_in(one) for one in get_type_hints(hint).values()))
+    return set[type[msgspec.Struct]]().union(*(structs_in(one) for one in get_args(hint)))
 
 
 def test_maintenance_may_be_written_with_any_offset_and_with_or_without_quotes():
