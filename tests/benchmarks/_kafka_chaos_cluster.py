@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -180,8 +180,11 @@ class Chaos:
 
     def _on(self, name: str, kind: str, do: Callable[[WorkerProcess], None]) -> None:
         with self._cluster.busy(name):
+            worker = self._cluster.workers[name]
+            if worker.process is None:  # the third one that detects has left
+                return
             self._told(f"{kind}: {name}")
-            do(self._cluster.workers[name])
+            do(worker)
             self._told(f"{kind}: {name} is back")
 
     def _killed(self, worker: WorkerProcess, delay_s: float) -> None:
@@ -241,7 +244,7 @@ def _picked(of: list[T], place: float) -> T:
 
 
 async def add_partitions(bootstrap: str, prefix: str) -> None:
-    """Two more partitions for each topic of ours, as an operator might."""
+    """Two more partitions for each topic of ours, as an operator might; asked again while a broker is away."""
     from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
     topics = Topics(prefix)
@@ -249,10 +252,24 @@ async def add_partitions(bootstrap: str, prefix: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        there = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(names)}
-        await admin.create_partitions({name: NewPartitions(there[name] + 2) for name in names})
+        found = await _again(lambda: admin.describe_topics(names))
+        wanted = {one["topic"]: NewPartitions(len(one["partitions"]) + 2) for one in found}
+        await _again(lambda: admin.create_partitions(wanted))
     finally:
         await admin.close()
+
+
+async def _again(ask: Callable[[], Awaitable[T]]) -> T:
+    from aiokafka.errors import KafkaError
+
+    give_up_s = time.monotonic() + READY_S
+    while True:
+        try:
+            return await ask()
+        except KafkaError:
+            if time.monotonic() > give_up_s:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def incidents(urls: Sequence[str]) -> list[dict[str, object]]:
