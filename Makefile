@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 LOCK := tests/requirements.lock
 UV := $(shell command -v uv 2>/dev/null)
 PYTEST_ARGS ?=
-# Two workers, a file each: service tests mostly wait, and their timing stands two busy cores.
-TEST_JOBS ?= 2
+# Three workers for two cores, a file each: service tests mostly wait, and their timing stands busy cores.
+TEST_JOBS ?= 3
 DATA ?=
 RELEASE ?=
 FUZZ_SECONDS ?= 60
@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## all tests with branch coverage
 	@mkdir -p build
 	@# Once and before coverage watches: traced, numba compiles several times slower, and every service would wait for it.
 	$(BIN)/python -c "from aiops._kernel_cache import use_own_cache; use_own_cache(); from aiops._kernels import compile_kernels; compile_kernels()"
-	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile --cov --cov-report=term --cov-report=json:build/coverage.json --junitxml=build/tests.xml $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(TEST_JOBS) --dist=loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=json:build/coverage.json --junitxml=build/tests.xml $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -19,6 +19,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 CHATTY = ("httpx", "httpcore", "uvicorn", "urllib3")
 
 
+def pytest_collection_modifyitems(items):
+    """Tests of real services first: they mostly wait, and begun last one of them would hold up the end alone."""
+    items.sort(key=lambda item: item.get_closest_marker("service") is None)
+
+
 @pytest.fixture(autouse=True)
 def _logging_stays_as_it_was():
     """Commands set up logging for the whole process; the next test must not hear of it."""
