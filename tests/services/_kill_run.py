@@ -167,7 +167,11 @@ class KillRun:
     def __enter__(self) -> Self:
         self.receiver.__enter__()
         self.aiops.start()
-        self.aiops.wait_ready()
+        try:
+            self.aiops.wait_ready()
+        except TimeoutError:
+            self.aiops.kill()
+            raise
         self._thread.start()
         return self
 
