@@ -44,15 +44,6 @@ class ServiceGraph:
                 result.add(caller, callee, seen_ms)
         return result
 
-    def without_older(self, than_ms: int) -> ServiceGraph:
-        """The same graph without edges last seen before `than_ms`, and without services that then stand alone."""
-        kept = [(a, b, seen) for a, b, seen in self.edges() if seen >= than_ms]
-        lonely = [s for s in self.services() if self._graph.degree(s) == 0]
-        result = ServiceGraph(nodes=lonely)
-        for caller, callee, seen_ms in kept:
-            result.add(caller, callee, seen_ms)
-        return result
-
     def services(self) -> list[str]:
         """All services, sorted."""
         return sorted(self._graph.nodes)

@@ -130,11 +130,6 @@ class SlackState:
         """Keep a line of who did what, the latest `audit.MOST`."""
         await self._receipts.keep("", audit.added(await self._receipts.of(""), at_ms, line))
 
-    async def audited(self) -> list[tuple[int, str]]:
-        """Who did what and when (unix ms), in order."""
-        kept = sorted((name, line) for name, line in (await self._receipts.of("")).items() if name.startswith("audit:"))
-        return [(int(name.split(":")[1]), line) for name, line in kept]
-
     async def _shared(self, name: str) -> str:
         return (await self._receipts.of("")).get(name, "")
 

@@ -61,11 +61,6 @@ class PrometheusClient:
         """All metric names the server knows."""
         return await self.label_values("__name__")
 
-    async def label_names(self, match: str = "") -> list[str]:
-        """All label names, of the series that match a selector if one is given."""
-        params = {"match[]": match} if match else {}
-        return _texts(await self._call(lambda server: server.get_label_names(params=params)))
-
     async def label_values(self, name: str, match: str = "") -> list[str]:
         """All values of a label, of the series that match a selector if one is given."""
         params = {"match[]": match} if match else {}
@@ -83,11 +78,6 @@ class PrometheusClient:
             return [Sample(tuple(sorted(one["metric"].items())), _finite(one["value"][1])) for one in plain]
         except (TypeError, KeyError, IndexError, ValueError, AttributeError) as e:
             raise Refused(f"the answer to an instant query is not one of Prometheus: {e!r}") from e
-
-    async def series_count(self, query: str, time_s: float | None = None) -> int:
-        """How many series a query gives."""
-        counted = await self.instant(f"count({query})", time_s)
-        return int(counted[0].value) if counted else 0
 
     async def aclose(self) -> None:
         """Close the connections; the next request opens new ones."""

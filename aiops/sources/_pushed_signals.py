@@ -59,11 +59,6 @@ class Plan:
         """Raw series in use, both sides."""
         return np.concatenate([members.columns() for members in self._members.values()])
 
-    def services(self, alive: Bools) -> set[str]:
-        """Services of groups with a live raw series."""
-        groups = np.concatenate([members.groups_of(alive) for members in self._members.values()])
-        return {self.keys[group].service for group in groups.tolist()}
-
     def values(self, rates: F64, levels: F64) -> F64:
         """The signal of each group: (t, g) from (t, r)."""
         raw = levels if self.recipe.form in _LEVEL_FORMS else rates
@@ -142,10 +137,6 @@ class Signals:
     def wanted(self) -> tuple[I32, I32]:
         """Raw series of which rates are needed, and of which levels are."""
         return self._rate_columns, self._level_columns
-
-    def services(self, alive: Bools) -> set[str]:
-        """Services with a live raw series."""
-        return set().union(*(plan.services(alive) for plan in self._plans))
 
     def values(self, rates: F64, levels: F64) -> tuple[I32, F64]:
         """Ids and values (t, n) of all watched series, NaN = missing."""

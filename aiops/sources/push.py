@@ -146,10 +146,6 @@ class PushSource:
         """Labels and time of the last sample of live raw series that an edge rule selects."""
         return iter(self._raws.edges(now_ms - self._settings.live_ms))
 
-    def live_services(self, now_ms: int) -> tuple[str, ...]:
-        """Services with a live raw series, sorted."""
-        return tuple(sorted(self._signals.services(self._raws.alive(now_ms - self._settings.live_ms))))
-
     @property
     def health(self) -> PushHealth:
         """Counts since the start, and the state now."""

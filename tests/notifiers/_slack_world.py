@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from aiops.audit import latest
 from aiops.errors import DeliveryError, NotYet, Retry
 from aiops.model import Anomaly, Event, Incident, Notification, SeriesKey
 from aiops.notifiers._slack_api import SlackApi
@@ -158,7 +159,8 @@ class World:
 
     def audit(self) -> list[str]:
         """Who did what."""
-        return [line for _, line in asyncio.run(self.state.audited())]
+        kept = asyncio.run(Receipts(self.receipts, "slack").of(""))
+        return [one.line for one in reversed(latest(("slack", name, line) for name, line in kept.items()))]
 
     async def sleep(self, seconds: float) -> None:
         self.slept_s += seconds

@@ -46,7 +46,7 @@ def test_bodies_go_through_and_what_nobody_reads_is_counted() -> None:
     assert (health.unwatched, health.skipped["exemplars"], health.skipped["infinite"]) == (1, 0, 1)
 
 
-def test_live_series_show_their_edges_and_services() -> None:
+def test_live_series_show_their_edges() -> None:
     wall = Wall(T0 + 2 * MINUTE, [None] * 2)
     source = source_at(wall)
     edge = series("calls_total", client="cart", server="db")
@@ -56,9 +56,7 @@ def test_live_series_show_their_edges_and_services() -> None:
     )
     read(source)
     assert list(source.edges(T0 + MINUTE)) == [(dict(edge), T0)]
-    assert source.live_services(T0 + MINUTE) == ("cart", "db")
     assert list(source.edges(T0 + 400_000)) == []
-    assert source.live_services(T0 + 400_000) == ()
 
 
 def test_series_that_stop_are_evicted_and_may_come_back() -> None:
