@@ -12,7 +12,6 @@ from aiops.stores.sqlite import open_sqlite
 from tests.services._aiops_process import free_port
 
 RUN = ("run", "--config", "aiops.yaml")
-MINE = "aiops.yaml: "
 SETTINGS = {
     "no YAML": ("a: [1, 2", "is not valid YAML"),
     "a tab in YAML": ("push:\n\tstep_s: 1", "is not valid YAML"),

@@ -19,15 +19,6 @@ from tests.services._servers import program
 
 READY_S = 60.0  # a JVM on a loaded machine with two cores needs 15
 JARS = Path(os.environ.get("KAFKA_JARS", Path(__file__).parents[2] / "build" / "kafka-jars"))
-_OFF = {"loglevel": "WARN"}
-_LOGGING = """status = ERROR
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d %p %c %m%n
-rootLogger.level = WARN
-rootLogger.appenderRef.out.ref = out
-"""
 
 
 def kafka_jars() -> Path:

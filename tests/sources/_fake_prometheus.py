@@ -72,9 +72,6 @@ class FakePrometheus:
             return self.query_range(params)
         if path == "/api/v1/query":
             return self.query(params)
-        names = sorted({n for all_ in self.series.values() for labels, _ in all_ for n in labels})
-        if path == "/api/v1/labels":
-            return 200, names
         if path.startswith("/api/v1/label/"):
             name = unquote(path.split("/")[4])
             return 200, sorted({ls[name] for all_ in self.series.values() for ls, _ in all_ if name in ls})
