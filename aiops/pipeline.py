@@ -83,10 +83,7 @@ class Shard:
         return [*found, *batch.found]
 
     def ask(self) -> None:
-        """Now and then ask the source to let go of series that have stopped.
-
-        Not to be called where something else remembers the numbers of series.
-        """
+        """Now and then ask the source to let go of series that have stopped; to be called after rows that are live."""
         if self.detection.last_ms - self.asked_ms >= ASK_EVERY_MS:
             self.asked_ms = self.detection.last_ms
             self.source.table.ask(np.flatnonzero(self.detection.stopped()).tolist())

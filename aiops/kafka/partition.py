@@ -201,20 +201,20 @@ class Partition:
         sources = [(name, shard.source.step_s, shard.told_ms) for name, shard in self._shards.items()]
         arrays["sources"] = np.frombuffer(encode(sources), np.uint8)
         arrays |= {f"streams.{k}": v for k, v in self._streams.snapshot().items()}
-        tables = {name: shard.source.table for name, shard in self._shards.items()}
-        stays = {name: ~shard.detection.stopped() for name, shard in self._shards.items()}
-        arrays["rosters"] = np.frombuffer(self._rosters.snapshot(stays, tables), np.uint8)
+        numbers = {name: shard.detection.numbers() for name, shard in self._shards.items()}
+        arrays["rosters"] = np.frombuffer(self._rosters.snapshot(numbers), np.uint8)
         for i, shard in enumerate(self._shards.values()):
-            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard, evict=True).items()}
+            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard).items()}
             # After the arrays, which then hold what was told until now.
             arrays[f"{i}.active"] = np.frombuffer(encode(shard.detection.active()), np.uint8)
         return pack_arrays(arrays)
 
     def again_from(self, offset: int) -> int:
         """Where reading must begin again after a snapshot that has seen all before `offset`."""
-        if self._closed_ms is not None:
-            while self._newest and self._newest[0][1] <= self._closed_ms - self._rewind_ms:
-                self._newest.popleft()
+        # What has no pushed samples has no part in their windows; without any of them nothing is ever closed.
+        filled_ms = 0 if self._closed_ms is None else self._closed_ms - self._rewind_ms
+        while self._newest and self._newest[0][1] <= filled_ms:
+            self._newest.popleft()
         return min(offset, self._newest[0][0]) if self._newest else offset
 
     @classmethod
@@ -262,6 +262,8 @@ class Partition:
 
     async def _score(self, shard: Shard, batch: Batch) -> None:
         found = await asyncio.to_thread(shard.feed, batch)
+        if not batch.history:
+            shard.ask()
         self._note(shard, batch)
         if found or not self._said or batch.history != self._said[-1].history:
             self._said.append(Found(self.number, batch.position, batch.history, tuple(found)))
@@ -296,9 +298,11 @@ class Partition:
 
     async def _rows(self, rows: Rows) -> None:
         block, shard = block_of(rows), self._shard(rows.source, rows.step_s)
-        known = self._rosters.columns(rows, block, shard.source.table)
+        table = shard.source.table
+        self._rosters.let_go(rows.source, table)
+        known = self._rosters.columns(rows, block, table)
         here = Block(block.times, known[known >= 0], block.values[:, known >= 0])
-        for piece in pieces(Batch(rows.position, (here,), history=rows.history)):
+        for piece in pieces(Batch(rows.position, (here,), history=rows.history, let_go=table.unnamed)):
             await self._score(shard, piece)
 
     def _shard(self, name: str, step_s: float) -> Shard:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aiops.kafka.frames import Rows
-from aiops.model import I32, Block, Bools, SeriesKey, Signal
+from aiops.model import I32, I64, Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.wire import decode, encode
 
@@ -21,7 +21,10 @@ _Kept = tuple[int, str, list[int], list[tuple[int, SeriesKey, Signal]]]
 
 @dataclass(slots=True)
 class _Roster:
-    """Columns of one stream; `gone` names those that were let go of because their series had stopped."""
+    """Columns of one stream; `gone` names those that were let go of because their series had stopped.
+
+    Whoever reads the source does not know of that and names no series twice.
+    """
 
     source: str
     columns: list[int] = field(default_factory=list)
@@ -44,7 +47,9 @@ class Rosters:
         self._bound(rows.source)
         roster.columns += [UNKNOWN] * (rows.first + len(rows.names) - len(roster.columns))
         for number, (key, signal) in enumerate(rows.names, rows.first):
-            roster.columns[number] = _added(table, key, signal)
+            # Read again, a name alone brings nothing back.
+            if number not in roster.gone:
+                roster.columns[number] = _added(table, key, signal)
         if roster.gone:
             for number in block.ids[np.isfinite(block.values).any(axis=0)].tolist():
                 if (named := roster.gone.pop(number, None)) is not None:
@@ -54,24 +59,27 @@ class Rosters:
         self.unnamed += int(np.count_nonzero(np.isfinite(block.values[:, columns == UNKNOWN])))
         return columns
 
-    def snapshot(self, stays: Mapping[str, Bools], tables: Mapping[str, SeriesTable]) -> bytes:
-        """All of it as it will be without the series that do not stay.
+    def let_go(self, source: str, table: SeriesTable) -> None:
+        """Let `table` unname what was asked for, before columns are numbered for its next block."""
+        if not (unnamed := set(table.unname())):
+            return
+        for roster in (one for one in self._streams.values() if one.source == source):
+            for i, number in enumerate(roster.columns):
+                if number in unnamed:
+                    roster.columns[i], roster.gone[i] = UNKNOWN, (table.key(number), table.signal(number))
+
+    def snapshot(self, numbers: Mapping[str, I64]) -> bytes:
+        """All of it in the numbers of a restart.
 
         Parameters
         ----------
-        stays : (n,) by source, of the columns of its table; those that came after them stay
+        numbers : (n,) by source: all numbers now that have a series, in the order in which they are given out anew
         """
+        anew = {source: {old: new for new, old in enumerate(olds.tolist())} for source, olds in numbers.items()}
         kept: list[_Kept] = []
         for stream, roster in self._streams.items():
-            stay, table = stays[roster.source], tables[roster.source]
-            stay = np.concatenate([stay, np.ones(len(table) - len(stay), np.bool_)])
-            number, gone, columns = np.cumsum(stay) - 1, dict(roster.gone), list(roster.columns)
-            for i, column in enumerate(columns):
-                if column >= 0 and stay[column]:
-                    columns[i] = int(number[column])
-                elif column >= 0:
-                    columns[i], gone[i] = UNKNOWN, (table.key(column), table.signal(column))
-            kept.append((stream, roster.source, columns, [(i, *named) for i, named in gone.items()]))
+            columns = [anew[roster.source][old] if old >= 0 else old for old in roster.columns]
+            kept.append((stream, roster.source, columns, [(i, *named) for i, named in roster.gone.items()]))
         return encode(kept)
 
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,21 +11,15 @@ from aiops.model import SeriesKey, Signal
 from aiops.pipeline import Shard
 from aiops.wire import decode, encode
 
-log = logging.getLogger(__name__)
-
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def shard_arrays(shard: Shard, *, evict: bool = False) -> Arrays:
-    """All that a restart needs of a shard, but for the deviations under way; numbers without a series are left out.
+def shard_arrays(shard: Shard) -> Arrays:
+    """All that a restart needs of a shard, but for the deviations under way.
 
-    Parameters
-    ----------
-    evict : leave out series that have stopped, where they are not let go while the service runs
+    Series are numbered anew in the order of `Detection.numbers`; numbers without a series are left out.
     """
     numbers, table = shard.detection.numbers(), shard.source.table
-    stopped = set(np.flatnonzero(shard.detection.stopped()).tolist()) if evict else set[int]()
-    numbers = np.array([number for number in numbers.tolist() if number not in stopped], np.int64)
     state, history = shard.detection.snapshot(numbers), shard.history.snapshot()
     # The table may have grown since the last row, the ring keeps some room.
     width = len(state["presence.seen_ms"])
@@ -36,7 +29,7 @@ def shard_arrays(shard: Shard, *, evict: bool = False) -> Arrays:
     arrays = {f"detection.{k}": v for k, v in state.items()}
     arrays |= {f"history.{k}": v for k, v in history.items()}
     arrays["table"] = np.frombuffer(encode(series), np.uint8)
-    return arrays | {"step_s": np.array([shard.source.step_s]), "evicted": np.array([len(stopped)])}
+    return arrays | {"step_s": np.array([shard.source.step_s])}
 
 
 def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> None:
@@ -55,9 +48,6 @@ def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> No
             raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
     shard.detection.restore(part(arrays, "detection."))
     shard.history.restore(part(arrays, "history."))
-    shard.evicted = int(arrays["evicted"][0]) if "evicted" in arrays else 0
-    if shard.evicted:
-        log.info("series that had stopped were let go source=%s series=%d", shard.name, shard.evicted)
 
 
 def part(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> Arrays:

@@ -1,4 +1,4 @@
-"""Series and memory of the partitions of a worker in its metrics, and stopped series over a restart."""
+"""Series and memory of the partitions of a worker in its metrics, and stopped series."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from aiops._detection_rules import DetectionRules
 from aiops.kafka.detect_report import DetectReport
@@ -49,21 +50,27 @@ def metrics(telemetry):
     return {name.removeprefix("aiops_").replace('source="prom"', ""): float(value) for name, value in pairs}
 
 
-def test_a_stopped_series_is_let_go_of_by_a_restart_and_comes_back_when_it_has_a_value():
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_stopped_series_is_let_go_of_and_comes_back_when_it_has_a_value(is_restarted):
     async def story():
         one = await stopped()
-        data = one.snapshot()
-        assert one.series == 2, "until the restart it is there"
+        # A live row asks for it, and the next one goes without it.
+        await one.take(2, BEGAN_MS, rows(150, 151, is_cart_there=False))
+        assert one.series == 2
+        await one.take(3, BEGAN_MS, rows(151, 152, is_cart_there=False))
+        assert (one.series, one.shards[1].evicted) == (1, 1)
+        if is_restarted:
+            data = one.snapshot()
+            await one.close()
+            one = Partition.restored(0, SETUP, data)
+        assert [key.service for key, _ in one.shards[1].source.table.items()] == ["db"]
+        await one.take(4, BEGAN_MS, rows(152, 154))
+        table = one.shards[1].source.table
+        assert {key.service for key, _ in table.items()} == {"db", "cart"}
+        last = one.shards[1].history.window(BEGAN_MS, 2**62)[1][-1]
+        assert np.isfinite(last[[number for number, _, _ in table.numbered()]]).all()
+        assert one.lost == 0
         await one.close()
-        two = Partition.restored(0, SETUP, data)
-        assert [key.service for key, _ in two.shards[1].source.table.items()] == ["db"]
-        await two.take(2, BEGAN_MS, rows(150, 151, is_cart_there=False))
-        assert (two.series, two.lost) == (1, 0)
-        await two.take(3, BEGAN_MS, rows(151, 153))
-        assert [key.service for key, _ in two.shards[1].source.table.items()] == ["db", "cart"]
-        assert np.isfinite(two.shards[1].history.window(BEGAN_MS, 2**62)[1][-1]).tolist() == [True, True]
-        assert two.lost == 0
-        await two.close()
 
     asyncio.run(story())
 
@@ -82,7 +89,9 @@ def test_metrics_are_those_of_one_process_summed_over_partitions():
         assert said["detector_memory_bytes{}"] > 0
 
         # Another worker's partition comes, then all go: what was counted stays counted, what is there is not.
-        worker.partitions[1] = Partition.restored(0, SETUP, (await stopped()).snapshot())
+        worker.partitions[1] = other = await stopped()
+        for row in (150, 151):
+            await other.take(row, BEGAN_MS, rows(row, row + 1, is_cart_there=False))
         report.report()
         said = metrics(telemetry)
         assert (said["watched_series{}"], said["series_evicted_total{}"]) == (3, 1)

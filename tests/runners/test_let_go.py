@@ -259,14 +259,3 @@ def test_a_case_and_the_scores_show_only_series_that_are_there():
     _, columns, taken = _joined([made.past()], 0, made.told_ms)
     assert [key.service for key in columns] == ["s0", "s3", "s4", "s5"]
     np.testing.assert_array_equal(taken[-1], values()[-1, KEPT].astype(np.float32))
-
-
-def test_where_numbers_are_remembered_elsewhere_a_restart_lets_go(caplog):
-    caplog.set_level("INFO")
-    made, fresh = shard(), Shard(Told("push", step_s=STEP_MS / 1000), RULES)
-    restore_shard(fresh, shard_arrays(made, evict=True))
-    assert known(fresh) == [SERIES[i] for i in KEPT]
-    assert fresh.evicted == len(STOPPED)
-    assert "let go source=push series=2" in caplog.text
-    assert fresh.history.snapshot()["values"].shape[1] >= len(KEPT)
-    assert len(fresh.detection.snapshot()["presence.seen_ms"]) == len(KEPT)
