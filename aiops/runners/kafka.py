@@ -21,12 +21,14 @@ from faust.types import TP, EventT
 
 from aiops.errors import Overloaded, StoreError, Unavailable
 from aiops.kafka.records import Record
+from aiops.runners._tasks import cancelled
 
 log = logging.getLogger(__name__)
 
 Take = Callable[[Record], Awaitable[None]]
 LOOK_S = 1.0
 AGAIN_S = 1.0  # chosen
+LEAVE_S = 5.0  # chosen: it takes a second, and all of an end must fit into Kubernetes' 30 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Role:
     name : of the group; all workers of a role have the same
     again_s : wait before a message whose store or Kafka was away is taken again
     from_now : a group that is new begins with what comes from now on, not with the beginning
+    leave_s : how long to wait for the group when leaving it
 
     Attributes
     ----------
@@ -77,12 +80,18 @@ class Role:
     """
 
     def __init__(
-        self, name: str, connection: Connection, *readings: Reading, from_now: bool = False, again_s: float = AGAIN_S
+        self,
+        name: str,
+        connection: Connection,
+        *readings: Reading,
+        from_now: bool = False,
+        again_s: float = AGAIN_S,
+        leave_s: float = LEAVE_S,
     ) -> None:
         self.name = name
         self.rebalances = self.life = 0
         self._folder = tempfile.mkdtemp(prefix="aiops-faust-")
-        self._readings, self._again_s = readings, again_s
+        self._readings, self._again_s, self._leave_s = readings, again_s, leave_s
         self._app = _app(name, connection, self._folder, from_now=from_now)
         for reading in readings:
             self._add(reading)
@@ -110,8 +119,15 @@ class Role:
                     await stop.wait()
 
     async def stop(self) -> None:
-        """Commit what is done and leave the group."""
-        await self._app.stop()
+        """Commit what is done and leave the group; without a goodbye, if that does not come to an end."""
+        leaving = asyncio.create_task(self._app.stop())
+        # aiokafka's consumer may die while it closes, if a broker goes just then, and Faust waits for it for ever.
+        done, _ = await asyncio.wait([leaving], timeout=self._leave_s)
+        if not done:
+            log.warning("left group=%s without a goodbye: its partitions move when the session has run out", self.name)
+        await cancelled([leaving], again_s=1.0)
+        for one in done:
+            one.result()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _add(self, reading: Reading) -> None:

@@ -23,7 +23,7 @@ def event(offset):
 
 def role(take):
     reading = Reading("samples", take)
-    return Role("test", Connection("127.0.0.1:1"), reading, again_s=0.0), reading
+    return Role("test", Connection("127.0.0.1:1"), reading, again_s=0.0, leave_s=0.05), reading
 
 
 def test_a_message_is_tried_again_until_the_store_is_back():
@@ -69,3 +69,28 @@ def test_a_worker_whose_consumers_have_failed_does_not_go_on_as_if_it_read():
 
     with pytest.raises(Unavailable, match="no such thing"):
         asyncio.run(story())
+
+
+def test_a_consumer_that_does_not_come_to_an_end_does_not_hold_up_the_end_of_the_worker(monkeypatch, caplog):
+    """Its thread may have died while it closed; nobody wakes who waits for it."""
+
+    async def story():
+        async def take(record):
+            """Nothing."""
+
+        one, _ = role(take)
+        cut = []
+
+        async def never():
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cut.append(True)
+                raise
+
+        monkeypatch.setattr(one._app, "stop", never)
+        await asyncio.wait_for(one.stop(), 10)
+        return cut
+
+    assert asyncio.run(story()) == [True]
+    assert any("without a goodbye" in line for line in caplog.messages)
