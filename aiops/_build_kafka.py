@@ -144,6 +144,7 @@ def build_pulls(parts: Parts, holder: str, put: Put) -> list[LeasedPull]:
             leases=leases,
             renew_s=one.lease_s / 3,
             partitions=one.partitions,
+            evict_after_s=detection_rules(parts.settings).evict_after_s,
             put=put,
             clock=parts.wall,
         )

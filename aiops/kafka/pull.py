@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from aiops._health import Health
 from aiops.errors import AiopsError, SourceError
-from aiops.kafka.frames import Rows, pack, rows_of
+from aiops.kafka.frames import pack
 from aiops.kafka.leased import Leased
+from aiops.kafka.split import SplitRows
 from aiops.kafka.status import PullStatus
-from aiops.kafka.topics import partition_of
-from aiops.model import Block, SeriesKey, Signal
 from aiops.sources import Batch, Source
 from aiops.sources._prometheus_health import SourceHealth
 from aiops.stores import Cycle
@@ -25,59 +21,7 @@ from aiops.stores.workers import Leases
 
 log = logging.getLogger(__name__)
 
-MOST_VALUES = 500_000  # of a message, 4 MB before compression: chosen, a quarter of what the topic takes
 AGAIN_S = 5.0  # chosen: wait before a source that failed is begun again
-
-
-@dataclass(slots=True)
-class _Roster:
-    """Which of a source's columns belong to a partition, and how many of them have been named there."""
-
-    columns: list[int]
-    said: int = 0
-
-
-class SplitRows:
-    """Blocks of one source as rows for each partition, in one life of a reader."""
-
-    def __init__(self, source: Source, partitions: int) -> None:
-        self._source = source
-        self._stream = secrets.randbits(63)
-        self._rosters = [_Roster([]) for _ in range(partitions)]
-        self._places: list[tuple[int, int]] = []
-
-    def split(self, batch: Batch) -> list[tuple[int, Rows]]:
-        """The messages of a batch, each with its partition."""
-        self._learn()
-        return [message for block in batch.blocks for message in self._rows(batch, block)]
-
-    def _learn(self) -> None:
-        table = self._source.table
-        for number in range(len(self._places), table.width):
-            partition = partition_of(table.key(number).service, len(self._rosters))
-            roster = self._rosters[partition]
-            self._places.append((partition, len(roster.columns)))
-            roster.columns.append(number)
-
-    def _rows(self, batch: Batch, block: Block) -> list[tuple[int, Rows]]:
-        places = np.array([self._places[i] for i in block.ids.tolist()], np.int32).reshape(-1, 2)
-        messages = []
-        for partition in np.unique(places[:, 0]).tolist():
-            here = places[:, 0] == partition
-            rows = max(1, MOST_VALUES // int(np.count_nonzero(here)))
-            for start in range(0, len(block.times), rows):
-                cut = slice(start, start + rows)
-                part = Block(block.times[cut], places[here, 1], block.values[cut][:, here])
-                messages.append((partition, self._message(batch, partition, part)))
-        return messages
-
-    def _message(self, batch: Batch, partition: int, part: Block) -> Rows:
-        roster, table, source = self._rosters[partition], self._source.table, self._source
-        new = roster.columns[roster.said :]
-        names: tuple[tuple[SeriesKey, Signal], ...] = tuple((table.key(i), table.signal(i)) for i in new)
-        first, roster.said = roster.said, len(roster.columns)
-        position = int(part.times[-1]) if len(part.times) else batch.position
-        return Rows(self._stream, source.name, source.step_s, position, batch.history, first, names, rows_of(part))
 
 
 _Failed = tuple[str, int]
@@ -101,6 +45,9 @@ class _Reading:
             self.health.good(name)
         elif failed is not None:
             self.health.bad(name, failed[0], since_ms=failed[1])
+        if (table := self.source.table).refused:
+            reason = f"{table.limited_by} is reached: new series were refused {table.refused:,} times"
+            self.health.warn(f"series of {name}", reason)
         ill = {part: one for part, one in self.health.conditions().items() if not one.ok}
         if name not in ill and not self.gives:
             return None
@@ -113,6 +60,7 @@ class LeasedPull:
     Parameters
     ----------
     make : builds the source anew for each time it is read, and notes there what keeps it from being read
+    evict_after_s : a series without a value for so long is let go
     put : puts a message into a partition of the samples; returns when Kafka has it
     """
 
@@ -125,11 +73,13 @@ class LeasedPull:
         leases: Leases,
         renew_s: float,
         partitions: int,
+        evict_after_s: float,
         put: Callable[[int, bytes], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
         self.name = f"pull/{name}"
         self._make, self._store, self._partitions, self._put, self._clock = make, store, partitions, put, clock
+        self._evict_after_s = evict_after_s
         self._reading: _Reading | None = None
         self._failed: _Failed | None = None
         self._leased = Leased(self.name, self._read, leases=leases, renew_s=renew_s, clock=clock)
@@ -166,7 +116,7 @@ class LeasedPull:
         health = Health(self._clock)
         source = self._make(health)
         self._reading = reading = _Reading(source, health)
-        split = SplitRows(source, self._partitions)
+        split = SplitRows(source, self._partitions, self._evict_after_s)
         after = (await asyncio.to_thread(self._store.positions)).get(self.name)
         async for batch in source.read(after):
             reading.gives, self._failed = True, None

@@ -10,7 +10,7 @@ import pytest
 from aiops.errors import Overloaded, StoreError
 from aiops.kafka.backend import KafkaBackend
 from aiops.kafka.frames import unpack
-from aiops.kafka.pull import SplitRows
+from aiops.kafka.split import SplitRows
 from aiops.kafka.topics import Topics, partition_of
 from aiops.model import Block, SeriesKey
 from aiops.sources import Batch
@@ -31,7 +31,7 @@ def rows(first: int, end: int):
     times = row_ms(first) + STEP_MS * np.arange(end - first)
     block = Block(times, np.array([0], np.int32), source.values[first:end])
     batch = Batch(int(times[-1]), (block,), history=end == TAUGHT)
-    return [message for partition, message in SplitRows(source, PARTITIONS).split(batch) if partition == CART]
+    return [message for partition, message in SplitRows(source, PARTITIONS, 1e9).split(batch) if partition == CART]
 
 
 class Puts:

@@ -8,16 +8,15 @@ import numpy as np
 from aiops._health import Health
 from aiops.errors import Overloaded, Refused, Unavailable
 from aiops.kafka import pull
-from aiops.kafka.frames import Rows, block_of, unpack
-from aiops.kafka.pull import LeasedPull, SplitRows
+from aiops.kafka.pull import LeasedPull
 from aiops.kafka.status import PullStatus
-from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.sources import Batch
 from aiops.sources._prometheus_health import SourceHealth
 from aiops.stores.place import open_store
 from aiops.stores.workers import Leases
+from tests.kafka._pulled import rows_in
 
 PARTITIONS = 4
 SIGNAL = Signal("latency_p95", "latency", "s")
@@ -61,47 +60,6 @@ class Prometheus:
         await asyncio.Event().wait()
 
 
-def rows_in(messages):
-    """Rows by partition, with the series each column means there."""
-    names: dict[int, list[str]] = {}
-    found = []
-    for partition, data in messages:
-        rows = unpack(data)
-        assert isinstance(rows, Rows)
-        names.setdefault(partition, []).extend(key.service for key, _ in rows.names)
-        block = block_of(rows)
-        found += [
-            (int(t), names[partition][i], float(v))
-            for t, row in zip(block.times, block.values, strict=True)
-            for i, v in zip(block.ids, row, strict=True)
-        ]
-    return sorted(found), names
-
-
-def test_each_row_reaches_the_partition_of_its_service_and_names_come_once():
-    source = Prometheus()
-    split = SplitRows(source, PARTITIONS)
-    ids = np.arange(len(SERVICES), dtype=np.int32)
-    messages = []
-    for minute in (1, 2):
-        block = Block(np.array([60_000 * minute]), ids, np.arange(5.0)[None] + minute)
-        messages += [(p, pull.pack(rows)) for p, rows in split.split(Batch(60_000 * minute, (block,)))]
-    found, names = rows_in(messages)
-    assert found == sorted((60_000 * m, s, float(i + m)) for m in (1, 2) for i, s in enumerate(SERVICES))
-    assert all(partition_of(s, PARTITIONS) == p for p, services in names.items() for s in services)
-    assert sorted(s for services in names.values() for s in services) == sorted(SERVICES)
-
-
-def test_large_blocks_are_cut_so_that_a_message_stays_small(monkeypatch):
-    monkeypatch.setattr(pull, "MOST_VALUES", 4)
-    split = SplitRows(Prometheus(), 1)
-    times = 60_000 * np.arange(1, 4)
-    block = Block(times, np.arange(5, dtype=np.int32), np.ones((3, 5)))
-    messages = split.split(Batch(int(times[-1]), (block,), history=True))
-    assert [rows.position for _, rows in messages] == times.tolist()
-    assert all(rows.history for _, rows in messages)
-
-
 def pulling(store, source, holder, messages, *, refuses=None):
     async def put(partition, data):
         if refuses is not None and refuses:
@@ -122,6 +80,7 @@ def pulling(store, source, holder, messages, *, refuses=None):
         leases=leases,
         renew_s=0.01,
         partitions=PARTITIONS,
+        evict_after_s=1e9,
         put=put,
         clock=lambda: 1.0,
     )
@@ -228,11 +187,14 @@ def test_a_server_that_is_gone_while_it_is_read_and_what_the_source_notes_by_its
     def goes(_):
         source.health = SourceHealth(up=False, last_success_ms=400, last_error="no answer")
         source.noted.warn("queries to prom", "too many")
+        source.table.refused = 3
         return True
 
     gone = ("prom", "no answer", 400, False)
     said = watched(store, source, is_read, goes)
-    assert said[2] == PullStatus("prom", (gone, ("queries to prom", "too many", 1000, True)))
+    full = "limits.max_series is reached: new series were refused 3 times"
+    warned = (("queries to prom", "too many", 1000, True), ("series of prom", full, 1000, True))
+    assert said[2] == PullStatus("prom", (gone, *warned))
     store.close()
 
 
