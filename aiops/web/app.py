@@ -26,7 +26,7 @@ from aiops.web.intake import Intake
 from aiops.web.otlp import OTLP_PATH, otlp_failure, otlp_is_json
 from aiops.web.pages import Pages
 from aiops.web.receivers import WRITE_PATH, Receivers
-from aiops.web.short_write import ShortWrite
+from aiops.web.short_write import ShortWrite, lines_of
 from aiops.web.shortcut import Shortcut
 from aiops.web.silence_api import SilenceApi
 from aiops.web.slack import SlackApp, SlackRoute
@@ -74,8 +74,8 @@ def build_app(
             permitted=lambda headers: auth.permitted(headers, settings.token) and not auth.from_elsewhere(headers),
             intake=intake,
             limit_bytes=settings.max_write_bytes,
-            head=headers_of_all(pages.policy),
-            counted=partial(metrics.answered, receivers.write.__name__),
+            head=lines_of(headers_of_all(pages.policy)),
+            counted=partial(metrics.answered, receivers.write.__name__, HTTPStatus.NO_CONTENT),
         )
     shortcut = Middleware(Shortcut, path=WRITE_PATH, endpoint=receivers.write, failed=failed)
     app = Starlette(

@@ -23,12 +23,16 @@ class Intake:
 
     def __init__(self, max_held_bytes: int, timeout_s: float) -> None:
         self.held_bytes = 0
+        self.timeout_s = timeout_s
         self._max_held_bytes = max_held_bytes
-        self._timeout_s = timeout_s
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether so much more may be held."""
         return self.held_bytes + size_bytes <= self._max_held_bytes
+
+    def too_slow(self) -> Overloaded:
+        """What a sender is told whose body did not arrive in time."""
+        return Overloaded(f"the body did not arrive within {self.timeout_s:g} s")
 
     @asynccontextmanager
     async def body(self, request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
@@ -44,7 +48,7 @@ class Intake:
         size_bytes = 0
         try:
             try:
-                async with asyncio.timeout(self._timeout_s):
+                async with asyncio.timeout(self.timeout_s):
                     async for chunk in request.stream():
                         size_bytes += len(chunk)
                         if size_bytes > limit_bytes:
@@ -54,7 +58,7 @@ class Intake:
                             chunks.append(chunk)
                             self._hold(len(chunk))
             except TimeoutError:
-                raise Overloaded(f"the body did not arrive within {self._timeout_s:g} s") from None
+                raise self.too_slow() from None
             yield b"".join(chunks)
         finally:
             self.held_bytes -= sum(map(len, chunks))

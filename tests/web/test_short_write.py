@@ -1,8 +1,9 @@
-"""A write that comes whole is answered at once, with what it would have been answered on the way of all requests."""
+"""A write is answered in the read that completes it, with what the way of all requests would have answered."""
 
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,12 +44,15 @@ class Line(asyncio.Transport):
 class Connection:
     """A connection to an application, without a socket."""
 
-    def __init__(self, backend: Any, telemetry: Telemetry | None = None, **settings: Any) -> None:
+    def __init__(
+        self, backend: Any, telemetry: Telemetry | None = None, path: str | None = None, **settings: Any
+    ) -> None:
         app = build_app(backend, WebSettings(**settings), telemetry=telemetry)
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
         config.load()
         self.state, self.line = ServerState(), Line()
         short = app.state.short_write
+        self.short = short = short if path is None else replace(short, path=path)
         self.end = ShortWriteProtocol(config=config, server_state=self.state, app_state={}, short=short)
         self.end.connection_made(self.line)
 
@@ -125,15 +129,84 @@ def test_the_answer_and_the_counts_are_the_same_on_both_ways(
 ) -> None:
     fail, sent, settings, status = case
     backend.fail = fail
-    whole, counted, _ = answers(backend, [sent], **settings)
+    long, counted, at_once = answers(backend, [sent], path="/nothing/is/short", **settings)
+    assert not at_once
     taken = list(backend.written)
-    backend.written.clear()
-    in_parts, counted_again, at_once = answers(backend, [sent[:cut], sent[cut:]], **settings)
-    assert whole.startswith(b"HTTP/1.1 %d " % status)
-    assert sorted(whole.lower().split(b"\r\n")) == sorted(in_parts.lower().split(b"\r\n"))
-    assert (counted, taken) == (counted_again, backend.written)
-    if cut < 0:
-        assert not at_once, "it was not whole when its headers were"
+    for parts in ([sent], [sent[:cut], sent[cut:]]):
+        backend.written.clear()
+        short, counted_again, _ = answers(backend, parts, **settings)
+        assert short.startswith(b"HTTP/1.1 %d " % status)
+        assert sorted(short.lower().split(b"\r\n")) == sorted(long.lower().split(b"\r\n"))
+        assert (counted_again, backend.written) == (counted, taken)
+
+
+def test_a_write_in_parts_is_answered_with_the_last_of_them(backend: Any) -> None:
+    sent = request(b"some bytes in many parts")
+    said, _, at_once = answers(backend, [sent[i : i + 1] for i in range(len(sent))])
+    assert at_once
+    assert said.startswith(b"HTTP/1.1 204 ")
+    assert backend.written[0][0] == b"some bytes in many parts"
+
+
+def test_what_is_held_of_a_body_is_counted_and_no_more_than_there_is_room_for(backend: Any) -> None:
+    async def story() -> None:
+        connection = Connection(backend, max_held_bytes=20)
+        intake = connection.short.intake
+        connection.send(request(b"x" * 12)[:-4])
+        assert intake.held_bytes == 8
+        connection.send(b"xxx")
+        assert intake.held_bytes == 11
+        assert connection.send(b"x").startswith(b"HTTP/1.1 204 ")
+        assert intake.held_bytes == 0
+        connection.send(request(b"x" * 30)[:-4])
+        assert b" 503 " in await connection.later()
+        assert intake.held_bytes == 0
+
+    asyncio.run(story())
+
+
+def test_a_body_that_does_not_come_is_refused_after_a_while(backend: Any) -> None:
+    async def story() -> bytes:
+        connection = Connection(backend, body_timeout_s=0.02)
+        connection.send(request()[:-1])
+        await asyncio.sleep(0.05)
+        assert connection.short.intake.held_bytes == 0
+        return await connection.later()
+
+    said = asyncio.run(story())
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"did not arrive within 0.02 s" in said
+
+
+def test_a_body_that_is_cut_off_is_counted_as_on_the_way_of_all_requests(backend: Any) -> None:
+    async def story(path: str | None) -> tuple[bytes, int]:
+        telemetry = Telemetry()
+        connection = Connection(backend, telemetry, path=path)
+        connection.send(request()[:-1])
+        connection.line.close()
+        connection.end.connection_lost(None)
+        await connection.later()
+        counts = re.findall(rb"^aiops_http_requests_total.* [1-9].*$", telemetry.render(), re.MULTILINE)
+        return b"\n".join(counts), connection.short.intake.held_bytes
+
+    short, long = asyncio.run(story(None)), asyncio.run(story("/nothing/is/short"))
+    assert short == long
+    assert short[1] == 0
+
+
+def test_a_body_under_way_is_taken_when_the_server_ends(backend: Any) -> None:
+    async def story() -> bytes:
+        connection = Connection(backend)
+        connection.send(request()[:-1])
+        connection.end.shutdown()
+        assert not connection.line.is_over
+        connection.send(request()[-1:])
+        said = await connection.later()
+        assert connection.line.is_over
+        return said
+
+    assert asyncio.run(story()).startswith(b"HTTP/1.1 204 ")
+    assert len(backend.written) == 1
 
 
 def test_requests_on_one_connection_are_answered_in_order_whatever_their_ways(backend: Any) -> None:
