@@ -77,7 +77,8 @@ class Tally:
     def skip(self, skipped: dict[str, int]) -> None:
         """Count what a receiver skipped."""
         for what, count in skipped.items():
-            self.skipped[what] = self.skipped.get(what, 0) + count
+            if count:
+                self.skipped[what] = self.skipped.get(what, 0) + count
 
     def _tell(self, reason: Reason) -> None:
         now_s = self._clock()

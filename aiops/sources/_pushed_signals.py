@@ -140,16 +140,18 @@ class Signals:
 
     def values(self, rates: F64, levels: F64) -> tuple[I32, F64]:
         """Ids and values (t, n) of all watched series, NaN = missing."""
-        ids, columns = [np.zeros(0, np.int32)], [np.zeros((len(rates), 0))]
+        ids, columns = [np.zeros(0, np.int32)], list[F64]()
         for plan in self._plans:
             mine = plan.ids >= 0
             if mine.any():
                 with np.errstate(over="ignore"):  # an overflow is an infinity, and those become NaN below
                     found = plan.values(rates, levels)
-                # A copy of all columns costs as much as joining them.
+                # Copies of all columns cost as much as all the arithmetic.
                 columns.append(found if mine.all() else found[:, mine])
                 ids.append(plan.ids[mine])
-        values = np.concatenate(columns, axis=1)
+        if not columns:
+            return ids[0], np.zeros((len(rates), 0))
+        values = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
         infinite = np.isinf(values)
         if infinite.any():
             values[infinite] = np.nan

@@ -125,6 +125,7 @@ class Waiting:
         self.oldest_ms: int | None = None
         self._count = 0
         self._numbers, self._times, self._values = _rooms(_FIRST_ROOM)
+        self._taken = _rooms(0)
 
     def __len__(self) -> int:
         """How many wait."""
@@ -165,16 +166,24 @@ class Waiting:
         return found
 
     def take(self, until_ms: int) -> tuple[I32, I64, F64]:
-        """Take away the samples up to and at `until_ms`."""
+        """Take away the samples up to and at `until_ms`; the arrays are overwritten by the next call."""
         if self.oldest_ms is None or self.oldest_ms > until_ms:
             return _rooms(0)
-        numbers, times, values = _rooms(self._count)
+        numbers, times, values = self._spare()
         out, oldest_ms = _part(self._numbers, self._times, self._values, self._count, until_ms, numbers, times, values)
         self._count -= out
         self.oldest_ms = int(oldest_ms) if self._count else None
         if len(self._times) > max(_KEPT_ROOM, 8 * self._count):
             self._resize(max(_KEPT_ROOM, 2 * self._count))
         return numbers[:out], times[:out], values[:out]
+
+    def _spare(self) -> tuple[I32, I64, F64]:
+        """Room for all that waits. Memory that is new each time costs as much as what is written to it."""
+        if self._count > _KEPT_ROOM:
+            return _rooms(self._count)
+        if self._count > len(self._taken[0]):
+            self._taken = _rooms(self._count + self._count // 2)
+        return self._taken
 
     def _make_room(self, count: int) -> None:
         if count > len(self._times):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from aiops.errors import UnsupportedMedia
@@ -52,13 +53,21 @@ def version_of(headers: Mapping[str, str]) -> Version:
     UnsupportedMedia : another message, content type or compression (415)
     """
     named = {name.lower(): value for name, value in headers.items()}
-    encoding = named.get("content-encoding", "snappy").strip().lower()
+    return _version(
+        named.get("content-encoding", "snappy"),
+        named.get("content-type", ""),
+        named.get("x-prometheus-remote-write-version", ""),
+    )
+
+
+@lru_cache(maxsize=16)  # a sender's are always the same
+def _version(encoding: str, content_type: str, version: str) -> Version:
+    encoding = encoding.strip().lower()
     if encoding != "snappy":
         raise UnsupportedMedia(f"Content-Encoding must be snappy, got {encoding[:80]!r}")
-    content_type = named.get("content-type", "")
     if not content_type:
         # The content type decides; only without one is the version header asked.
-        return 2 if named.get("x-prometheus-remote-write-version", "").strip().startswith("2") else 1
+        return 2 if version.strip().startswith("2") else 1
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() != "application/x-protobuf":
         raise UnsupportedMedia(f"Content-Type must be application/x-protobuf, got {media[:80]!r}")

@@ -180,7 +180,8 @@ class PushSource:
         self._tally.received += len(times)
         self._tally.skip(dict(skipped or {}))
         told = self._waiting.add(numbers, times, values, self._span(), self._raws.last_seen_ms, self._raws.ended_ms)
-        self._count(told)
+        if told[waiting.TAKEN] < len(times) or told[waiting.INFINITE]:
+            self._count(told)
         if told[waiting.TAKEN]:
             self._tally.accepted += told[waiting.TAKEN]
             self._clock.hear(told[waiting.NEWEST], self._now_s())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -75,7 +74,7 @@ def build_app(
             intake=intake,
             limit_bytes=settings.max_write_bytes,
             head=lines_of(headers_of_all(pages.policy)),
-            counted=partial(metrics.answered, receivers.write.__name__, HTTPStatus.NO_CONTENT),
+            counted=metrics.counter(receivers.write.__name__, HTTPStatus.NO_CONTENT),
         )
     shortcut = Middleware(Shortcut, path=WRITE_PATH, endpoint=receivers.write, failed=failed)
     app = Starlette(
