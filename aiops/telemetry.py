@@ -154,11 +154,16 @@ class Telemetry:
 
     def batch(self, source: str, batch: Batch, found: Iterable[Anomaly] = ()) -> None:
         """Count a batch that was processed and the anomalies that began in it."""
-        self._samples.labels(source).inc(sum(int(np.count_nonzero(~np.isnan(b.values))) for b in batch.blocks))
-        self._lag.labels(source).set(max(0.0, self._clock() - batch.position / 1000))
+        samples = sum(int(np.count_nonzero(~np.isnan(b.values))) for b in batch.blocks)
+        self.scored(source, samples, batch.position)
         self._up.labels(source).set(1)
         for anomaly in found:
             self._anomaly(anomaly)
+
+    def scored(self, source: str, samples: int, position_ms: int) -> None:
+        """Count samples that were processed, and say up to which time, unix ms."""
+        self._samples.labels(source).inc(samples)
+        self._lag.labels(source).set(max(0.0, self._clock() - position_ms / 1000))
 
     def _anomaly(self, anomaly: Anomaly) -> None:
         if anomaly.id not in self._anomalies:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from aiops._cost import Load
 from aiops.kafka.detect import DetectWorker
 from aiops.kafka.partition import Partition
+from aiops.kafka.status import is_silent
 from aiops.pipeline import Shard
 from aiops.sources._pushed_health import REASONS, PushHealth
 from aiops.telemetry import Telemetry
@@ -18,10 +19,11 @@ class DetectReport:
     Parameters
     ----------
     worker : whose partitions they are
+    wall_ms : unix ms
     """
 
-    def __init__(self, worker: DetectWorker, telemetry: Telemetry) -> None:
-        self._worker, self._telemetry = worker, telemetry
+    def __init__(self, worker: DetectWorker, telemetry: Telemetry, wall_ms: Callable[[], int]) -> None:
+        self._worker, self._telemetry, self._wall_ms = worker, telemetry, wall_ms
         self._known: set[str] = set()
         self._said: dict[tuple[int, str, str], int] = {}
 
@@ -44,10 +46,17 @@ class DetectReport:
         full, light = sum(bank.full for bank in banks), sum(bank.light for bank in banks)
         self._telemetry.banks(name, Load(full, light, shards[0].source.step_s if shards else 1.0))
         stopped = sum(int(shard.detection.ensemble.silent().sum()) for shard in shards)
-        new = dict.fromkeys(("refused", "evicted", "forgiven", *REASONS), 0)
+        new = dict.fromkeys(("samples", "refused", "evicted", "forgiven", *REASONS), 0)
+        heard = [(one, shard.source.step_s) for partition, shard in parts if (one := partition.heard.get(name))]
         for partition, shard in parts:
-            for what, count in _counts(shard).items():
+            given = partition.heard.get(name)
+            for what, count in {**_counts(shard), "samples": given.services.samples if given else 0}.items():
                 new[what] += self._new(partition.number, name, what, count)
+        if heard:
+            self._telemetry.scored(name, new["samples"], min(one.position_ms for one, _ in heard))
+        # Where it has given nothing, it has not stopped: its partitions may be another worker's by now.
+        silent = [is_silent(one.at_ms, step_s, self._wall_ms()) for one, step_s in heard if one.at_ms]
+        self._telemetry.source_up(name, up=not silent or not all(silent))
         self._telemetry.series_refused(name, new["refused"])
         self._telemetry.series_evicted(name, new["evicted"], stopped=stopped)
         self._telemetry.forgiven(name, new["forgiven"])

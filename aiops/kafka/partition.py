@@ -60,11 +60,18 @@ class Setup:
 
 
 @dataclass(slots=True)
-class _Heard:
-    """What a source has given: by service, and when values came last, unix ms."""
+class Heard:
+    """What a source has given since the partition was taken up.
+
+    Parameters
+    ----------
+    at_ms : when values came last, by the clock of the messages, unix ms; 0 = never
+    position_ms : time of its last row, unix ms
+    """
 
     services: ServicesSeen
     at_ms: int = 0
+    position_ms: int = 0
 
 
 class PulledRows:
@@ -90,6 +97,7 @@ class Partition:
     Attributes
     ----------
     lost : samples whose series was never named
+    heard : what each source has given, by its name
     """
 
     def __init__(self, number: int, setup: Setup, began_ms: int) -> None:
@@ -109,7 +117,7 @@ class Partition:
         self._push, self._streams = push, Streams(push.resolve)
         self._shards = {push.name: Shard(push, setup.rules)}
         self._rosters = Rosters()
-        self._heard: dict[str, _Heard] = {}
+        self.heard: dict[str, Heard] = {}
         self._graph = LabelGraph("push", setup.edges, push.edges)
         self._said: list[Found] = []
         self._said_ms = self._edges_ms = self._now_ms = 0
@@ -271,13 +279,14 @@ class Partition:
             self._said[-1] = replace(self._said[-1], position=max(self._said[-1].position, batch.position))
 
     def _note(self, shard: Shard, batch: Batch) -> None:
-        heard = self._heard.setdefault(shard.name, _Heard(ServicesSeen(shard.source.table, shard.source.step_s)))
+        heard = self.heard.setdefault(shard.name, Heard(ServicesSeen(shard.source.table, shard.source.step_s)))
+        heard.position_ms = max(heard.position_ms, batch.position)
         for block in batch.blocks:
             if len(block.times) and heard.services.note(block):
                 heard.at_ms = self._now_ms
 
     def _source(self, shard: Shard) -> SourceStatus:
-        heard, table = self._heard.get(shard.name), shard.source.table
+        heard, table = self.heard.get(shard.name), shard.source.table
         return SourceStatus(
             shard.name,
             shard.source.step_s,

@@ -178,11 +178,10 @@ class Cluster:
                     here.setdefault(source.name, []).append(source)
         faults: dict[str, Fault] = {}
         for name, parts in here.items():
-            heard_ms = max(part.heard_ms for part in parts)
-            silent_ms, series = now_ms - heard_ms, sum(part.series for part in parts)
+            heard_ms, series = max(part.heard_ms for part in parts), sum(part.series for part in parts)
             blind = sum(part.series for part in parts if part.blind)
-            if heard_ms and silent_ms > 1000 * (SILENT_STEPS * max(part.step_s for part in parts) + 2 * SAY_S):
-                faults[name] = Fault(f"no samples for {span(silent_ms)}", heard_ms)
+            if heard_ms and is_silent(heard_ms, max(part.step_s for part in parts), now_ms):
+                faults[name] = Fault(f"no samples for {span(now_ms - heard_ms)}", heard_ms)
                 continue
             if series and blind > BLIND_SHARE * series:
                 faults[name] = Fault("nearly all series are missing at once", now_ms)
@@ -211,6 +210,11 @@ class Cluster:
             for worker, (_, status) in sorted(self._workers.items())
             for part, reason, since_ms, is_warning in status.ill
         }
+
+
+def is_silent(heard_ms: int, step_s: float, now_ms: int) -> bool:
+    """Whether a source gives nothing any more of which rows of `step_s` came last at `heard_ms`."""
+    return now_ms - heard_ms > 1000 * (SILENT_STEPS * step_s + 2 * SAY_S)
 
 
 def _numbers(numbers: Mapping[int, object]) -> str:

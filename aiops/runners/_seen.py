@@ -20,6 +20,7 @@ class ServicesSeen:
     Attributes
     ----------
     last_ms : time of the latest sample of any service
+    samples : how many there were
     """
 
     def __init__(self, table: SeriesTable, step_s: float) -> None:
@@ -29,7 +30,7 @@ class ServicesSeen:
         self._service_of: I64 = np.zeros(0, np.int64)
         self._seen_ms: I64 = np.zeros(0, np.int64)
         self._gap_ms = np.zeros(0)
-        self.last_ms = 0
+        self.last_ms = self.samples = 0
         self._reuses = 0
 
     def note(self, block: Block) -> bool:
@@ -40,6 +41,7 @@ class ServicesSeen:
         if not columns.any():
             return False
         self.last_ms = max(self.last_ms, int(block.times[-1]))
+        self.samples += int(np.count_nonzero(rows))
         services, before_ms = self._service_of[block.ids[columns]], self._seen_ms.copy()
         last = block.times[len(block.times) - 1 - rows[::-1].argmax(axis=0)]
         np.maximum.at(self._seen_ms, services, last[columns])

@@ -79,7 +79,7 @@ def test_metrics_are_those_of_one_process_summed_over_partitions():
     async def story():
         one, telemetry = await stopped(), Telemetry()
         worker = Worker(one)
-        report = DetectReport(worker, telemetry)
+        report = DetectReport(worker, telemetry, lambda: BEGAN_MS)
         await one.take(2, BEGAN_MS, replace(rows(150, 151, is_cart_there=False), first=2, names=NAMES[2:]))
         report.report()
         report.report()
@@ -115,6 +115,30 @@ def test_a_status_says_what_is_full_silent_and_lost():
         assert source.heard_ms == BEGAN_MS + 3_660_000, "by the clock of the messages"
         assert dict(source.lost) == {"cart": BEGAN_MS + 150 * 60_000}
         assert one.status(1.5).behind_s == 1.5
+        await one.close()
+
+    asyncio.run(story())
+
+
+def test_samples_how_far_they_are_scored_and_whether_a_source_gives_any_are_shown():
+    async def story():
+        now_ms = [BEGAN_MS + 60 * 60_000]
+        one, telemetry = Partition(0, SETUP, BEGAN_MS), Telemetry(clock=lambda: now_ms[0] / 1000)
+        worker = Worker(one)
+        report = DetectReport(worker, telemetry, lambda: now_ms[0])
+        await one.take(0, now_ms[0], rows(0, 60, names=NAMES[:2]))
+        report.report()
+        report.report()
+        said = metrics(telemetry)
+        assert (said["samples_total{}"], said["source_up{}"], said["cycle_lag_seconds{}"]) == (120, 1, 60)
+        now_ms[0] += 600_000
+        await one.take(1, now_ms[0], None)
+        report.report()
+        said = metrics(telemetry)
+        assert (said["samples_total{}"], said["source_up{}"], said["cycle_lag_seconds{}"]) == (120, 0, 660)
+        worker.partitions.clear()
+        report.report()
+        assert metrics(telemetry)["source_up{}"] == 1, "it is another worker's now, if anybody's"
         await one.close()
 
     asyncio.run(story())
