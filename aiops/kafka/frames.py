@@ -1,7 +1,7 @@
 """Messages of the topics `samples`, `anomalies` and `answers` as bytes; `docs/kafka.md` describes them for others.
 
 Every message begins with the byte `VERSION` and a byte that says what it is. A frame holds samples of many series of
-one partition. Series are named once per *stream*, which is one life of one gateway: the frame in which a series comes
+one partition. Series are named once per *stream*, a numbering of one gateway: the frame in which a series comes
 first brings its label set, later ones only its number. Gateways say all names again every few minutes, so that a
 reader without a snapshot need not go back to the beginning.
 
@@ -46,7 +46,7 @@ class Frame:
 
     Parameters
     ----------
-    stream : which gateway's life numbered the series
+    stream : in which numbering of which gateway
     first : number of the first of `names`
     names : label sets that are numbered from `first` on, as in `Samples.keys`
     numbers : (k,) which series each sample is of

@@ -4,6 +4,8 @@ Rule 1. All raw series that make up a watched series must meet in one partition:
 services of the signals it is used for, mostly one. What no signal pack uses is dropped here and counted.
 Rule 2. Requests of a moment share frames. If any of their frames is not taken, all of them are told to come again;
 what is then there twice has the same time and counts once.
+Rule 3. Series are numbered in a stream. Once most of them have been silent for long, all are forgotten and a new stream
+is begun, in which those that come are named: so neither this gateway nor its readers remember pods of last month.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 from aiops.errors import Overloaded
 from aiops.kafka.frames import Frame, pack
 from aiops.kafka.topics import partition_of
-from aiops.model import F64, I32, I64, Labels
+from aiops.model import F64, I32, I64, Bools, Labels
 from aiops.packs import Pack
 from aiops.sources._fingerprint import U64
 from aiops.sources._numbering import numbers_of
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 UNWATCHED, SERIES_LIMIT = -1, -2
 NAMES_PER_FRAME = 20_000  # chosen: about 3 MB of labels, a tenth of that on the wire
 SAMPLES_PER_FRAME = 64_000  # chosen: about 200 kB; larger ones are no cheaper
+LISTEN_S = 300.0  # chosen: senders that are there send at least so often
+FEW_GONE = 10_000  # chosen: fewer series that are remembered in vain cost nothing
 TICK_S = 1.0  # chosen: detectors of a partition without samples hear so often how late it is
 
 Put = Callable[[int, bytes], Awaitable[None]]
@@ -51,13 +55,16 @@ class GatewayRules:
     linger_s : requests of so long share frames
     most_samples : samples that are not in Kafka yet; beyond it senders are told to come again
     say_again_s : names of series are said again after so long
-    max_series : that are told apart in one life of the gateway
+    max_series : that are told apart in one stream
+    gone_after_s : so often it is looked which series are there; those without a sample in the last `LISTEN_S` may be
+        forgotten
     """
 
     linger_s: float = 0.05
     most_samples: int = 4_000_000
     say_again_s: float = 300.0
     max_series: int = 10_000_000
+    gone_after_s: float = 3600.0
 
 
 class RoutedSeries:
@@ -119,6 +126,14 @@ class RoutedSeries:
         if len(self.index) < 2 * self._max_series:
             self.index.add(print_, size, number)
 
+    def begin_anew(self) -> None:
+        """Forget all series. Who still holds `names` of before keeps them."""
+        self.index.remove(np.ones(len(self.index.numbers()), np.bool_))
+        self.names = [[] for _ in self.names]
+        self._homes.fill(-1)
+        self._places.fill(-1)
+        self._numbers, self._pairs = {}, SharedPairs()
+
     def _make_room(self, numbers: int, homes: int) -> None:
         """A second home costs as much again for all, but few series have one: those of calls between two services."""
         rows, columns = self._homes.shape
@@ -131,6 +146,24 @@ class RoutedSeries:
         services = {use.key.service for use in self._watch.uses(labels)}
         services |= set(self._watch.callers(labels))
         return sorted({partition_of(service, len(self.names)) for service in services})
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One numbering of series: the names by partition, and how many of them were said there."""
+
+    names: list[list[bytes]]
+    said: list[int]
+    id: int = field(default_factory=lambda: secrets.randbits(63))
+
+    @classmethod
+    def of(cls, names: list[list[bytes]]) -> _Stream:
+        """One in which nothing has been said."""
+        return cls(names, [0] * len(names))
+
+    def say_again(self) -> None:
+        """Nothing is known to have been heard."""
+        self.said = [0] * len(self.said)
 
 
 @dataclass(slots=True)
@@ -175,10 +208,10 @@ class Gateway:
         self._put, self._clock, self._rules = put, clock, rules or GatewayRules()
         self._limits = limits or WriteLimits()
         self._reader = WriteReader(series, self._limits)
-        self._stream = secrets.randbits(63)
+        self._stream = _Stream.of(series.names)
         self._gathered = _Gathered()
-        self._said = [0] * len(series.names)
-        self._said_again_s = clock()
+        self._is_there: Bools = np.zeros(1024, np.bool_)
+        self._said_again_s = self._looked_s = clock()
         self._heard_s = [0.0] * len(series.names)
         self._sending = asyncio.Lock()
         self._waiting = 0
@@ -211,7 +244,8 @@ class Gateway:
         """Tell partitions that have heard nothing lately how late it is; to be called once a second."""
         now_s = self._clock()
         if now_s - self._said_again_s >= self._rules.say_again_s:
-            self._said_again_s, self._said = now_s, [0] * len(self._said)
+            self._said_again_s = now_s
+            self._stream.say_again()
         quiet = [p for p, heard_s in enumerate(self._heard_s) if now_s - heard_s >= TICK_S]
         await asyncio.gather(*(self._put(partition, pack(None)) for partition in quiet))
 
@@ -258,25 +292,46 @@ class Gateway:
             gathered, self._gathered = self._gathered, _Gathered()
             numbers, times, values = gathered.joined()
             parts = [(p, local, times[of], values[of]) for p, local, of in self.series.parted(numbers)]
-            came_of = await asyncio.gather(*(self._frames(*part) for part in parts), return_exceptions=True)
+            stream = self._stream
+            # Just now nobody else holds numbers: what is gathered from here on may be numbered anew.
+            self._forget_gone(numbers)
+            came_of = await asyncio.gather(*(self._frames(stream, *part) for part in parts), return_exceptions=True)
             for fault in (one for one in came_of if isinstance(one, BaseException)):
                 # Names that were in a frame that is lost are not known there.
-                self._said = [0] * len(self._said)
+                stream.say_again()
                 raise fault
 
-    async def _frames(self, partition: int, numbers: I32, times: I64, values: F64) -> None:
-        names, first = self.series.names[partition], self._said[partition]
+    def _forget_gone(self, numbers: I32) -> None:
+        """Begin a new stream if most series of this one are gone; `numbers` are there."""
+        now_s, count = self._clock(), len(self.series)
+        if count > len(self._is_there):
+            self._is_there = np.pad(self._is_there, (0, count))
+        passed_s = now_s - self._looked_s
+        # A tenth of what parting the samples costs, and more than they are worth all the time.
+        if passed_s >= self._rules.gone_after_s - LISTEN_S:
+            self._is_there[numbers] = True
+        if passed_s < self._rules.gone_after_s:
+            return
+        self._looked_s, there = now_s, int(np.count_nonzero(self._is_there[:count]))
+        self._is_there.fill(False)
+        if count - there > there + FEW_GONE:
+            log.info("series forgotten gone=%d, the %d that are there are named anew", count - there, there)
+            self.series.begin_anew()
+            self._stream = _Stream.of(self.series.names)
+
+    async def _frames(self, stream: _Stream, partition: int, numbers: I32, times: I64, values: F64) -> None:
+        names, first = stream.names[partition], stream.said[partition]
         while len(names) - first > NAMES_PER_FRAME:
             said = tuple(names[first : first + NAMES_PER_FRAME])
-            await self._say(partition, Frame(self._stream, first, said, numbers[:0], times[:0], values[:0]))
+            await self._say(stream, partition, Frame(stream.id, first, said, numbers[:0], times[:0], values[:0]))
             first += NAMES_PER_FRAME
         for start in range(0, len(numbers), SAMPLES_PER_FRAME):
             part = slice(start, start + SAMPLES_PER_FRAME)
             said = tuple(names[first:])
-            await self._say(partition, Frame(self._stream, first, said, numbers[part], times[part], values[part]))
+            await self._say(stream, partition, Frame(stream.id, first, said, numbers[part], times[part], values[part]))
             first += len(said)
 
-    async def _say(self, partition: int, frame: Frame) -> None:
-        self._said[partition] = max(self._said[partition], frame.first + len(frame.names))
+    async def _say(self, stream: _Stream, partition: int, frame: Frame) -> None:
+        stream.said[partition] = max(stream.said[partition], frame.first + len(frame.names))
         self._heard_s[partition] = self._clock()
         await self._put(partition, pack(frame))

@@ -14,7 +14,7 @@ from aiops.wire import decode, encode
 UNSETTLED = -(2**31)
 """Its number here has to be asked for (again)."""
 MAX_STREAMS = 64
-"""Streams that are remembered, the latest: chosen; each is one life of one gateway."""
+"""Streams that are remembered, the latest: chosen; a gateway begins one at its start, or when most series are gone."""
 
 Resolve = Callable[[list[bytes]], I32]
 """The numbers of label sets here, below 0 for those that are not held."""

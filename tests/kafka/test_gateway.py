@@ -7,6 +7,7 @@ import pytest
 
 from aiops.demo.encode import HEADERS, encode
 from aiops.errors import InputError, Overloaded
+from aiops.kafka import gateway as module
 from aiops.kafka.frames import Frame, unpack
 from aiops.kafka.gateway import GatewayRules
 from aiops.kafka.topics import partition_of
@@ -225,3 +226,51 @@ def test_series_over_the_limit_are_counted():
         return gateway.counts
 
     assert run(story())["series_limit"] == 1
+
+
+def cells(log):
+    """Time and value of each sample by its name, and the streams that were begun."""
+    names, found = {}, []
+    for partition, there in frames(log).items():
+        for frame in there:
+            known = names.setdefault((partition, frame.stream), [])
+            known[frame.first :] = frame.names or known[frame.first :]
+            found += [
+                (known[n], t, v)
+                for n, t, v in zip(frame.numbers, frame.times.tolist(), frame.values.tolist(), strict=True)
+            ]
+    return sorted(found), {stream for _, stream in names}
+
+
+def test_pods_that_are_gone_are_forgotten_in_a_new_stream_and_nothing_is_lost(monkeypatch):
+    """One service stays; others come and go, the first of them comes back. Requests come while frames are under way."""
+    monkeypatch.setattr(module, "FEW_GONE", 3)
+    sent = []
+
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway(GatewayRules(linger_s=0, gone_after_s=300.0))
+        put, widths = gateway._put, []
+
+        async def slow(partition, data):
+            await asyncio.sleep(0)
+            await put(partition, data)
+
+        gateway._put = slow
+        for minute in range(60):
+            log.now_ms = AT_MS + 60_000 * minute
+            series = [requests("stays"), requests(f"pod{minute // 2}"), requests("pod0" if minute > 50 else "stays2")]
+            sent.extend((key_of(one), log.now_ms, float(minute)) for one in series)
+            writes = [gateway.write(body(one, value=minute, time_ms=log.now_ms), HEADERS) for one in series]
+            tasks = [asyncio.create_task(write) for write in writes]
+            for task in tasks:
+                await asyncio.sleep(0)
+                await task
+            widths.append(len(gateway.series))
+        return log, widths
+
+    log, widths = run(story())
+    found, streams = cells(log)
+    assert found == sorted(sent)
+    assert max(widths) <= 2 + 2 * 5 + 3 + 2
+    assert len(streams) >= 3
