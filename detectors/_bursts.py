@@ -4,7 +4,8 @@ Noise of any kind pages for one row (two, with the echo in the differences), and
 and go. What lasts longer is an incident, and that a series had many of them does not make the next one ordinary. So
 each page counts as noise until its burst has lasted: once more than two rows of a burst have been odd, what its page
 counted is taken back, at all marks. Rows of a burst are counted at one mark per series, the highest that pages about
-twice a day; higher up, only the tip of an incident is seen and looks like noise.
+twice a day and has paged twice; higher up, only the tip of an incident is seen and looks like noise, and lower down,
+rows of noise follow so closely that they look like something that lasts.
 
 On series where bursts last, a short one is rather the tip of an incident as well, the more so the odder it is.
 
@@ -25,7 +26,7 @@ from detectors._power import exp2, log2
 from detectors.constants import Constants
 
 PAGES_PER_DAY = 2.0  # at the mark, for a quiet time of an hour
-FEW_PAGES = 4.0  # a mark with fewer is not looked at
+FEW_PAGES = 2.0  # a mark with fewer is not looked at, chosen on plain noise: the sooner, the fewer pages on day one
 MEMORY_PAGES = 30.0
 LONGEST_BURST = 20  # rows that count of one burst
 PRIOR_ROWS, PRIOR_PAGES = (2.8, 6.0)  # rows per page of a series believed before there are pages
@@ -36,12 +37,9 @@ FORGET = np.float32(1.0 - 1.0 / (MEMORY_PAGES + 1.0))
 def choose_burst_mark(s: Series) -> None:
     """Move to the mark that is reached about twice a day by now. Half of the counts stay."""
     wanted = max(PAGES_PER_DAY * QUIET_S / quiet_s(s.step_s) * s.exposure_days, FEW_PAGES) * s.growth
-    mark = 0
-    if s.exposure_days * PAGES_PER_DAY >= FEW_PAGES:
-        for h in range(MARKS - 1, 0, -1):
-            if count_of(s.pages[h]) >= wanted:
-                mark = h
-                break
+    mark = MARKS - 1
+    while mark > 0 and count_of(s.pages[mark]) < wanted:
+        mark -= 1
     if mark != s.burst_mark:
         s.burst_rows *= np.float32(0.5)
         s.burst_pages *= np.float32(0.5)

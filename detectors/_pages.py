@@ -2,12 +2,12 @@
 
 At each mark a small simulated pager counts the pages the mark would have opened on this series, fading over two
 months, and how many of them were noise rather than incidents (_bursts.py). Beyond the highest mark that was reached
-they go on as a power law. The rate of *false* pages of a level is
+they go on as a power law (_heavy_tail.py). The rate of *false* pages of a level is
 
     (n0 * shared rate + own pages of noise) / (n0 + days observed)
 
 where the shared rate is a power law of the oddness that stands in while the own history is short. Both give way where
-the own rows show a thin tail (_thin_tail.py).
+the own rows show a thin tail (_thin_tail.py) or, in the first days, a heavy one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from detectors._buckets import active_marks, buckets_since
 from detectors._bursts import count_burst
 from detectors._clock import QUIET_S, REPEAT_S
 from detectors._codes import code_of, count_of
+from detectors._heavy_tail import heavier_prior, own_fade
 from detectors._marks import LOG2_RATIO, LOG10_OF_2, position_of
 from detectors._memory import BUCKETS, MARKS, Series
 from detectors._power import exp2, log2
@@ -70,10 +71,10 @@ def _own_pages(s: Series, position: float, c: Constants) -> float:
     """Own pages of noise at a position; beyond the counted ones as a power law."""
     h = int(position)
     part = position - h
-    here = 0.0
+    here, fade = 0.0, own_fade(s, c) if position > FROM_POSITION else c.own_fade
     for g in range(h + 1):
-        here = max(here * c.own_fade, count_of(s.noise_pages[g]))
-    beyond = min(here, max(here * c.own_fade, count_of(s.noise_pages[h + 1])))
+        here = max(here * fade, count_of(s.noise_pages[g]))
+    beyond = min(here, max(here * fade, count_of(s.noise_pages[h + 1])))
     own = ((1.0 - part) * here + part * beyond) / s.growth
     above = position - s.burst_mark
     if above <= 0.0 or s.noise_log2 == 0.0 or own == 0.0:
@@ -97,9 +98,12 @@ def rarity(s: Series, position: float, said: float, c: Constants) -> float:
 def _rarity(s: Series, position: float, said: float, c: Constants) -> float:
     prior_log2 = s.prior_log2 - c.prior_slope * LOG2_RATIO * position
     own = _own_pages(s, position, c)
-    if s.thin > 0.0 and position > FROM_POSITION:
-        prior_log2 = thinner_prior(s, prior_log2, said, c)
-        own = thinner_pages(s, own, position, said, c)
+    if position > FROM_POSITION:
+        if s.thin > 0.0:
+            prior_log2 = thinner_prior(s, prior_log2, said, c)
+            own = thinner_pages(s, own, position, said, c)
+        else:
+            prior_log2 = heavier_prior(s, prior_log2, position, c)
     rate = (exp2(prior_log2) + own) / (c.prior_days + s.exposure_days)
     return float(max(-LOG10_OF_2 * log2(rate), LOWEST))
 

@@ -35,7 +35,8 @@ def count_row(s: Series, marks: int) -> None:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _log2_share(s: Series, h: int) -> float:
+def log2_share(s: Series, h: int) -> float:
+    """log2 of the share of rows at or above a mark; the shared tail stands in while there are few."""
     return float(log2((s.rows_above[h] + PRIOR[h]) / (s.rows_counted + PRIOR_ROWS)))
 
 
@@ -47,13 +48,13 @@ def surprise(s: Series, odd: float, position: float) -> float:
         return float(-LOG10_OF_2 * log2(1.0 - odd * (1.0 - above)))
     top = int(position)
     if s.rows_above[top + 1] >= FEW_ROWS:
-        low, high = _log2_share(s, top), _log2_share(s, top + 1)
+        low, high = log2_share(s, top), log2_share(s, top + 1)
         return float(-LOG10_OF_2 * (low + (position - top) * (high - low)))
     while top > 0 and s.rows_above[top] < FEW_ROWS:
         top -= 1
-    base = _log2_share(s, top)
+    base = log2_share(s, top)
     slope = PRIOR_SLOPE * LOG2_RATIO
     if top > 1:
-        before, last = _log2_share(s, top - 1), _log2_share(s, top - 2)
+        before, last = log2_share(s, top - 1), log2_share(s, top - 2)
         slope = max(slope, 2.0 * (before - base) - max(last - before, 0.0), before - base)
     return float(-LOG10_OF_2 * (base - (position - top) * slope))

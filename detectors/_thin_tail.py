@@ -55,10 +55,16 @@ def pages_of(s: Series, mark: int) -> float:
     return float(count_of(s.noise_pages[mark]) / s.growth)
 
 
+@njit(cache=True, error_model="numpy", inline="always")
+def all_rows_log2(s: Series, c: Constants) -> float:
+    """log2 of the pages a day that all rows would open if they were noise, times the weight of the shared rate."""
+    return float(log2(c.prior_days * DAY_S / (ROWS_PER_PAGE * max(s.step_s, 1e-3))))
+
+
 @njit(cache=True, error_model="numpy")
 def thinner_prior(s: Series, prior_log2: float, said: float, c: Constants) -> float:
     """log2 of the shared rate times its weight, held below that of rows with surprise `said`."""
-    rows_log2 = log2(c.prior_days * DAY_S / (ROWS_PER_PAGE * max(s.step_s, 1e-3))) - said / LOG10_OF_2
+    rows_log2 = all_rows_log2(s, c) - said / LOG10_OF_2
     return float(prior_log2 + s.thin * min(rows_log2 - prior_log2, 0.0))
 
 

@@ -21,7 +21,7 @@ class Constants(NamedTuple):
     prior_pages : the shared rate, pages a day at oddness 1 and a step of 60 s
     prior_slope : it falls with this power of the oddness
     prior_step_power : and with this power of the step: fewer rows a day, rarer extremes
-    own_fade : share of own pages that is left one mark further beyond the highest that had one
+    own_fade : share of own pages that is left one mark further beyond the highest that had one; more on heavy tails
     young_days : the oddness of a series younger than this is trusted less
     noise_rows : a page of noise lasts no longer than this many rows
     noise_power : how fast the share of noise falls with the rows beyond

@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import _cache  # noqa: F401 - first
 import _constants_choice as choice
 from _detection_peers import F64, Peer, peers
 from _joint_choice import joint_halves
 from _nab_score import FALSE_WEIGHT, nab_score
+from _noise_promise import FEW, PLANS, promise
 from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
 from _releases import add_release
 from _table import Row, at_least, at_most, publish
@@ -38,7 +40,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "detection_results.md"
 DEFAULT = ("bank", "season", "absence")
 MONTH = rarity_threshold(1 / 30)
 GRID = np.unique(np.r_[np.arange(-3.0, 4.0, 0.04), [rarity_threshold(rate) for rate in BUDGETS.values()]])
-NOISE_STEPS_S = {1: (2_000_000, 8), 15: (700_000, 4), 300: (60_000, 8)}  # step -> rows, series: 185 days at least
 
 
 def bank_scores(series: Sequence[Labelled], constants: Constants = SHIPPED) -> list[F64]:
@@ -101,18 +102,14 @@ def others_cost_rows() -> list[Row]:
 def noise_rows() -> list[Row]:
     """Surprise and pages on plain noise, as multiples of what they promise."""
     rows = []
-    for noise, draw in NOISES.items():
-        for step_s, (t, n) in NOISE_STEPS_S.items():
+    for noise in NOISES:
+        for step_s in sorted({plan.step_s for plan in PLANS}):
             shares = surprise_shares(Bank, noise, step_s)
             worst = max(shares.values(), key=lambda share: max(share, 1 / max(share, 1e-9)))
             rows.append(_within(f"surprise on {noise}, step {step_s} s, worst of k = 2..5", worst, 3.0))
-            times, rng = np.arange(t, dtype=np.float64) * step_s, np.random.default_rng(0)
-            none, days = np.empty((0, 2), np.int64), times[-1] / 86_400
-            series = [Labelled(noise, times, draw(rng, (t, 1)), 0, np.full(t, -1), none, days) for _ in range(n)]
-            seen = curves(series, bank_scores(series), GRID)
-            for name, rate in BUDGETS.items():
-                over = seen.over_promise(rarity_threshold(rate), rate)
-                rows.append(_within(f"pages on {noise}, step {step_s} s, over 1/{name}", over, 2.0))
+    for one in promise():
+        figure, over = f"pages on {one.noise}, step {one.step_s} s, {one.age}, over 1/30 d", one.pages / one.promised
+        rows.append(_within(figure, over, 2.0) if one.promised >= FEW else Row(figure, round(over, 2), "x"))
     return rows
 
 
@@ -260,6 +257,7 @@ def main() -> int:
     """Measure, print, write build/bench/detection.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="", help="folder with one folder per labelled set")
+    parser.add_argument("--noise", action="store_true", help="plain noise only, about two minutes")
     parser.add_argument("--slow", action="store_true", help="also the peers that take minutes")
     parser.add_argument("--every", type=int, default=8, help="peers are measured on every few series only")
     parser.add_argument("--candidates", type=int, default=30, help="sets of constants tried to see how choices carry")
@@ -267,6 +265,9 @@ def main() -> int:
         "--release", default="", help="write the figures into docs/detection_results.md under this name"
     )
     args = parser.parse_args()
+    if args.noise:
+        publish("detection", noise_rows())
+        return 0
     rows = cost_rows() + noise_rows()
     folder = Path(args.data)
     if args.data and any(folder.glob("*/labels.json")):

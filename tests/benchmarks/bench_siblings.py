@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import _cache  # noqa: F401 - first
 from _page_metric import F64, Curves, Labelled, curves, load
 from _table import Row, publish
 
-from aiops._kernel_cache import use_own_cache
 from detectors import Bank, rarity_threshold
 from detectors._marks import MARK
 from detectors.constants import SHIPPED
@@ -115,7 +115,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", required=True, help="folder with one folder per labelled set")
     folder = Path(parser.parse_args().data)
-    use_own_cache()
     rows: list[Row] = []
     for name in GROUP:
         rows += set_rows(name, [channel for one in load(folder / name) for channel in channels(one)])

@@ -6,6 +6,7 @@ import pytest
 from detectors import Bank, rarity_threshold
 from detectors.checks import NOISES
 from detectors.pager import page_rows
+from tests.benchmarks._noise_promise import Plan, told
 
 STEP_MS = 300_000
 DAY_ROWS = 288
@@ -29,6 +30,23 @@ def test_on_sparse_counts_it_is_not_exceeded() -> None:
     values = NOISES["poisson"](np.random.default_rng(3), (400 * DAY_ROWS, 1))[:, 0]
     times, rarity = rarity_of(values)
     assert 0 < len(page_rows(times, rarity, rarity_threshold(1 / 7))) <= 2 * 400 / 7
+
+
+@pytest.mark.parametrize("noise", ["poisson_1", "poisson_10", "poisson_100", "student_t3", "log_normal_1"])
+def test_once_a_series_is_old_a_page_a_month_is_kept_within_twice_whatever_the_tail(noise: str) -> None:
+    _, later = told(noise, Plan(step_s=300, days=180, series=6, short=0))
+    assert 0.5 <= later.pages / later.promised <= 2.0
+
+
+def test_tails_heavier_than_the_shared_law_are_carried_on_as_they_fell() -> None:
+    _, later = told("log_normal_2", Plan(step_s=300, days=180, series=6, short=0))
+    assert later.pages / later.promised <= 3.0
+
+
+@pytest.mark.parametrize("noise", ["student_t2", "log_normal_2"])
+def test_heavy_tails_page_a_few_times_too_often_in_the_first_days_not_twenty_times(noise: str) -> None:
+    young, _ = told(noise, Plan(step_s=15, days=14, series=10, short=0))
+    assert young.pages / young.promised <= 7.0
 
 
 def with_incidents(*, drops: bool) -> np.ndarray:
