@@ -8,9 +8,10 @@ how many there were and how much a counter grew (a fall is a reset, the growth i
 One thing is not as in Prometheus. A counter that falls by less than a tenth was corrected, not reset: a process that
 starts anew does not come near its old count within one scrape. `rate()` sees growth by the whole count there.
 
-Cells are float64 (p, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. A cell
-of zeros is an empty one. NaN samples (stale markers among them) end a level and are nothing to a counter. Rows are used
-again without being moved: `places` says which row of the array is the s-th step.
+Cells are float64 (p, r, 8), one row per step, one 64-byte cache line per raw series; unix ms fit into 53 bits. NaN
+samples (stale markers among them) end a level and are nothing to a counter. Rows are used again without being moved or
+emptied: `places` says which row of the array is the s-th step, and a cell whose last sample is not of that step is an
+empty one, be it of zeros or what is left of an earlier step.
 
 Fields of cells are read one by one: an array for the cell itself would cost more than what is done with it. Places are
 unsigned numbers where they are many: numba tests others for being negative, and turns them round.
@@ -26,7 +27,7 @@ from numba import njit
 from aiops.model import F64, I32, I64
 
 COUNT, FIRST_MS, FIRST, LAST_MS, LAST, GROWTH, LEVEL_MS, LEVEL = range(8)
-"""Fields of a cell; LEVEL_MS is the time of the last sample of any kind, 0 in an empty cell."""
+"""Fields of a cell; LEVEL_MS is the time of the last sample of any kind."""
 
 SUM, MAX, MIN, AVG = range(4)
 """Ways to join a group."""
@@ -71,9 +72,11 @@ def scatter(  # noqa: PLR0917 - kernels take numbers by position
             p = places[step]
             begin_ms = first_tick_ms + (step - 1) * step_ms
             end_ms = begin_ms + step_ms
-        time = float(times[i])
-        if time <= cells[p, r, LEVEL_MS]:
-            if time < cells[p, r, LEVEL_MS]:
+        time, before = float(times[i]), cells[p, r, LEVEL_MS]
+        if before <= begin_ms:
+            cells[p, r, COUNT] = cells[p, r, GROWTH] = 0
+        elif time <= before:
+            if time < before:
                 return -1
             repeated += 1
             continue
@@ -130,10 +133,12 @@ def rates(  # noqa: PLR0917 - same
         for column in wanted:
             r, rate = np.uint64(column), np.nan
             count = first_ms = first = last_ms = last = growth = 0.0
+            begin_ms = end_ms - window_ms - step_ms
             for s in range(k, k + steps):
+                begin_ms += step_ms
                 cell = (np.uint64(places[np.uint64(s)]) * width + r) * np.uint64(8)
                 some = flat[cell + np.uint64(COUNT)]
-                if some == 0:
+                if some == 0 or flat[cell + np.uint64(LEVEL_MS)] <= begin_ms:
                     continue
                 begin = flat[cell + np.uint64(FIRST)]
                 if count == 0:
@@ -162,10 +167,11 @@ def levels(  # noqa: PLR0917 - same
     out : (t, r)
     """
     for k in range(len(out)):
-        since_ms = float(first_tick_ms + k * step_ms - lookback_ms)
+        end_ms = float(first_tick_ms + k * step_ms)
+        begin_ms, since_ms = end_ms - step_ms, end_ms - lookback_ms
         p = places[k]
         for r in wanted:
-            if cells[p, r, LEVEL_MS] != 0:
+            if cells[p, r, LEVEL_MS] > begin_ms:
                 last[r, 0], last[r, 1] = cells[p, r, LEVEL_MS], cells[p, r, LEVEL]
             out[k, r] = last[r, 1] if last[r, 0] > since_ms else np.nan
 

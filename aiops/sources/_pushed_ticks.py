@@ -53,7 +53,6 @@ class Ticks:
         self._make_room(len(ticks), width)
         repeated = self._scatter(int(ticks[0]), len(ticks), raws, times, values)
         ids, signals = self._values(ticks, width)
-        self._cells[self._places[: len(ticks)]] = 0
         self._places = np.roll(self._places, -len(ticks))
         return ids, signals, repeated
 
