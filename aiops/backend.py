@@ -46,7 +46,7 @@ class ServiceBackend(StoreAnswers):
         """Take a remote_write request."""
         return self.direct_write(body, headers)
 
-    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+    def direct_write(self, body: bytes | memoryview, headers: Mapping[str, str]) -> Written:
         """Take a remote_write request."""
         if self.push is None:
             raise InputError("remote_write is switched off here: set push.enabled to true")

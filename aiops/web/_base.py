@@ -40,8 +40,11 @@ class Backend(Protocol):
         ...
 
     @property
-    def direct_write(self) -> Callable[[bytes, Mapping[str, str]], Written] | None:
-        """The same as `write` in one call that does not wait, on the loop's thread; None where it has to wait."""
+    def direct_write(self) -> Callable[[bytes | memoryview, Mapping[str, str]], Written] | None:
+        """The same as `write` in one call that does not wait, on the loop's thread; None where it has to wait.
+
+        The body is overwritten after the call.
+        """
         ...
 
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:

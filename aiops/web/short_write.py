@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aiops.sources._write_headers import Written
@@ -20,9 +22,13 @@ from aiops.web.intake import Intake
 REFUSED = "aiops.refused"
 """Where the scope of a request has the error that its body was refused with."""
 
-Direct = Callable[[bytes, Mapping[str, str]], Written]
-"""As `Backend.write`, but done when it returns."""
+Direct = Callable[[bytes | memoryview, Mapping[str, str]], Written]
+"""As `Backend.direct_write`."""
 
+_ROOM_BYTES = 1 << 18
+"""Of the bytes of one read; chosen: uvloop's own, and more than a usual body has."""
+
+_HEAD_END = b"\r\n\r\n"
 _NO_CONTENT = b"HTTP/1.1 204 No Content\r\n"
 
 
@@ -36,6 +42,7 @@ class ShortWrite:
     permitted : whether who sends these headers may ask
     head : headers of every answer, as `lines_of` writes them
     counted : told of every answer
+    room : what every connection reads into, one after the other
     """
 
     path: str
@@ -45,6 +52,7 @@ class ShortWrite:
     limit_bytes: int
     head: bytes
     counted: Callable[[], None]
+    room: bytearray = field(default_factory=lambda: bytearray(_ROOM_BYTES))
 
     def fits(self, size_bytes: int) -> bool:
         """Whether a body of this size may be looked into, besides what is held."""
@@ -62,8 +70,45 @@ def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
-class ShortWriteProtocol(HttpToolsProtocol):
+class ShortWriteProtocol(asyncio.BufferedProtocol):
+    """What a connection tells, told to the protocol below.
+
+    The loop reads into one room that stays in the cache, where it would make an object for the bytes of each read.
+    """
+
+    def __init__(self, *args: Any, short: ShortWrite, **options: Any) -> None:
+        self._ways, self._room = _Ways(*args, short=short, **options), short.room
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A sender is there."""
+        self._ways.connection_made(transport)  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It has gone."""
+        self._ways.connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - the loop's
+        """Where to read into."""
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were read."""
+        self._ways.read(nbytes)
+
+    def pause_writing(self) -> None:
+        """The sender does not read its answers."""
+        self._ways.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._ways.resume_writing()
+
+
+class _Ways(HttpToolsProtocol):
     """uvicorn's protocol, with the short way before it.
+
+    A request that lies whole in the room is shown to the parser as far as its headers go, and its body is read where it
+    lies. The parser, which waits for that body, is replaced.
 
     A body that comes in parts is held here: counted as held, and no longer than a body may take. When the connection or
     the server ends before it is whole, it goes the way of all requests with what has come, as if it had gone there at
@@ -77,11 +122,28 @@ class ShortWriteProtocol(HttpToolsProtocol):
         self._named: dict[str, str] = {}
         self._held_bytes = 0  # of the body, as far as they are counted
         self._patience: asyncio.TimerHandle | None = None
+        self._declared_bytes = -1  # -1 = the size of the body is not known before it ends
         self._more: tuple[object, bytes] = (None, b"")
+        self._view: Any = memoryview(short.room)  # the parser takes any buffer
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes as they come."""
-        super().data_received(data)
+    def read(self, size_bytes: int) -> None:
+        """Take bytes from the room."""
+        begin = 0
+        if self._body is None and (end := self._short.room.find(_HEAD_END, 0, size_bytes)) >= 0:
+            begin = end + len(_HEAD_END)
+            super().data_received(self._view[:begin])
+            if self.transport.is_closing():
+                return
+        # Nothing of the body was seen yet if it is empty: so it begins where the parser has stopped.
+        if self._body == b"" and self._declared_bytes == size_bytes - begin:
+            if self._answered(self._view[begin:size_bytes]):
+                self.parser = HttpRequestParser(self)
+                with suppress(AttributeError):  # older ones have none, as uvicorn knows
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                return
+            self._leave()
+        if begin < size_bytes:
+            super().data_received(self._view[begin:size_bytes])
         if self._body is not None and not self.transport.is_closing():
             self._hold(len(self._body))
 
@@ -104,6 +166,8 @@ class ShortWriteProtocol(HttpToolsProtocol):
             self._named = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(self.headers)}
             if self._short.permitted(self._named):
                 self._body = b""
+                size = self._named.get("content-length", "")
+                self._declared_bytes = int(size) if size.isdecimal() and "transfer-encoding" not in self._named else -1
                 return
         super().on_headers_complete()
 
@@ -123,20 +187,24 @@ class ShortWriteProtocol(HttpToolsProtocol):
         if self._body is None:
             super().on_message_complete()
             return
-        body = bytes(self._body)
+        if not self._answered(bytes(self._body)):
+            self._leave()
+            super().on_message_complete()
+
+    def _answered(self, body: bytes | memoryview) -> bool:
+        """Answer a request that has come whole, and tell whether that was possible."""
         self._release()
-        if self._short.fits(len(body)):
-            try:
-                written = self._short.write(body, self._named)
-            except Exception as error:  # noqa: BLE001 - raised again on the way of all requests, which knows what to say
-                self.scope[REFUSED] = error  # type: ignore[literal-required]
-            else:
-                self._body = None
-                self.transport.write(self._short.answer(written, self._default_lines()))
-                self.on_response_complete()
-                return
-        self._leave()
-        super().on_message_complete()
+        if not self._short.fits(len(body)):
+            return False
+        try:
+            written = self._short.write(body, self._named)
+        except Exception as error:  # noqa: BLE001 - raised again on the way of all requests, which knows what to say
+            self.scope[REFUSED] = error  # type: ignore[literal-required]
+            return False
+        self._body = None
+        self.transport.write(self._short.answer(written, self._default_lines()))
+        self.on_response_complete()
+        return True
 
     def _default_lines(self) -> bytes:
         """Headers of uvicorn's own; there are others every second."""
@@ -147,9 +215,8 @@ class ShortWriteProtocol(HttpToolsProtocol):
 
     def _hold(self, size_bytes: int) -> None:
         """Hold what has come of a body until the next read, if there is room for all of it."""
-        declared = self._named.get("content-length", "")
         self._release(waits=True)
-        if not self._short.fits(max(size_bytes, int(declared) if declared.isdecimal() else 0)):
+        if not self._short.fits(max(size_bytes, self._declared_bytes)):
             self._leave()
             return
         self._held_bytes = size_bytes

@@ -41,7 +41,7 @@ class _Backend:
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         return self.direct_write(body, headers)
 
-    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+    def direct_write(self, body: bytes | memoryview, headers: Mapping[str, str]) -> Written:
         return self._source.write(body, headers)
 
     def incident(self, _: str) -> None:

@@ -165,10 +165,10 @@ class FakeBackend:
     async def write(self, body: bytes, headers: Mapping[str, str]) -> Written:
         return self.direct_write(body, headers)
 
-    def direct_write(self, body: bytes, headers: Mapping[str, str]) -> Written:
+    def direct_write(self, body: bytes | memoryview, headers: Mapping[str, str]) -> Written:
         if self.fail:
             raise self.fail
-        self.written.append((body, headers))
+        self.written.append((bytes(body), headers))
         return Written(version_of(headers), samples=3)
 
     async def otlp_metrics(self, body: bytes, headers: Mapping[str, str]) -> Taken:

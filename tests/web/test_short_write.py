@@ -60,7 +60,8 @@ class Connection:
         """What has been answered when nothing more comes of these bytes by itself, without the date."""
 
         for part in parts:
-            self.end.data_received(part)
+            self.end.get_buffer(-1)[: len(part)] = part
+            self.end.buffer_updated(len(part))
         return re.sub(rb"date: [^\r]*\r\n", b"", self.line.said)
 
     async def later(self) -> bytes:
@@ -198,7 +199,7 @@ def test_a_body_under_way_is_taken_when_the_server_ends(backend: Any) -> None:
     async def story() -> bytes:
         connection = Connection(backend)
         connection.send(request()[:-1])
-        connection.end.shutdown()
+        connection.end._ways.shutdown()
         assert not connection.line.is_over
         connection.send(request()[-1:])
         said = await connection.later()
@@ -228,6 +229,19 @@ def test_a_backend_that_has_to_wait_has_no_short_way(backend: Any) -> None:
     assert build_app(backend, WebSettings()).state.short_write is None
 
 
-def test_what_is_no_request_is_answered_and_the_connection_closed(backend: Any) -> None:
-    said, _, _ = answers(backend, [request()[:-1] + b"z" + b"\x00\x01 no request\r\n\r\n"])
-    assert re.findall(rb"HTTP/1.1 (\d+) ", said) == [b"204", b"400"]
+@pytest.mark.parametrize("more", [b"", b"and more"])
+def test_what_is_no_request_is_answered_once_and_the_connection_closed(backend: Any, more: bytes) -> None:
+    for parts in ([request(), b"\x00\x01 no request\r\n\r\n" + more], [request() + b"\x00 none\r\n\r\n" + more]):
+        said, _, _ = answers(backend, parts)
+        assert re.findall(rb"HTTP/1.1 (\d+) ", said) == [b"204", b"400"]
+
+
+def test_bodies_that_look_like_headers_are_bodies(backend: Any) -> None:
+    body = request(b"inner") + b"\r\n\r\n"
+    sent = request(body)
+    for cut in (5, len(sent) - len(body), len(sent) - 8, len(sent) - 4):
+        for path in (None, "/nothing/is/short"):
+            said, _, _ = answers(backend, [sent[:cut], sent[cut:], sent + sent], path=path)
+            assert re.findall(rb"HTTP/1.1 (\d+) ", said) == [b"204"] * 3
+    assert {taken for taken, _ in backend.written} == {body}
+    assert len(backend.written) == 3 * 4 * 2
