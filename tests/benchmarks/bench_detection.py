@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from _page_metric import BUDGETS, Curves, Labelled, curves, load, point_f1
 from _releases import add_release
 from _table import Row, at_least, at_most, publish
 
-from detectors import DETECTORS, Bank, Novelty, rarity_threshold
+from detectors import DETECTORS, Bank, Novelty, Season, rarity_threshold
 from detectors.checks import NOISES, surprise_shares
 from detectors.constants import SHIPPED, Constants
 from detectors.joint import DISTANCE_WEIGHT, UNIT, Joint
@@ -132,22 +132,27 @@ def page_rows_of(name: str, seen: Curves) -> list[Row]:
 
 
 def nab_rows(series: Sequence[Labelled], rarity: Sequence[F64]) -> list[Row]:
-    """NAB's own score, of the bank and of novelty with a day of quiet after an onset."""
+    """NAB's own score, of the bank, and of novelty and season with a day of quiet after an onset."""
     rows, windows = [], [one.windows for one in series]
-    for kept in (96, 1_000):
-        name = f"novelty of {kept} rows, a day of quiet"
-        scores = [quiet_after(one.times_s, novelty_scores(one, kept)) for one in series]
+    others: dict[str, Callable[[], Novelty | Season]] = {
+        "novelty of 96 rows": lambda: Novelty(1, 96),
+        "novelty of 1000 rows": lambda: Novelty(1, 1_000),
+        "season": lambda: Season(1),
+    }
+    for other, make in others.items():
+        name = f"{other}, a day of quiet"
+        scores = [quiet_after(one.times_s, surprise_scores(one, make())) for one in series]
         rows += [Row(f"nab: {name}: {p}", round(nab_score(scores, windows, p), 1)) for p in FALSE_WEIGHT]
     for profile, goal in (("standard", 75.0), ("low FP", 67.0)):
         rows.append(at_least(f"nab: bank: {profile}", round(nab_score(rarity, windows, profile), 1), "", goal))
     return rows
 
 
-def novelty_scores(one: Labelled, kept: int) -> F64:
-    """Surprise of the shapes of a series; rows at which the clock stands still have none."""
+def surprise_scores(one: Labelled, detector: Novelty | Season) -> F64:
+    """Surprise of every row; rows at which the clock stands still have none."""
     forward = np.r_[True, np.diff(one.times_s) > 0]
     score = np.full(len(forward), np.nan)
-    said = Novelty(1, kept).update((one.times_s[forward] * 1e3).astype(np.int64), one.values[forward])
+    said = detector.update((one.times_s[forward] * 1e3).astype(np.int64), one.values[forward])
     score[forward] = said.surprise[:, 0]
     return score
 
