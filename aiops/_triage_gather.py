@@ -55,7 +55,8 @@ class Gather:
     def mature(self) -> list[Rank]:
         """What has waited long enough: drop what is over, find a home for what names no service, name the rest."""
         due = [g for g in self._state.active() if is_due(g, self._settings, self._when.at)]
-        for group in [g for g in due if not g.is_active]:
+        # What lasted longer and is over all the same came late: people were to be told, and are.
+        for group in [g for g in due if not g.is_active and g.lasted_ms <= self._settings.group_wait_s * 1000]:
             self._drop(group)
             due.remove(group)
         homeless = [g for g in due if not self._linker.reach(g).services and not g.is_storm]

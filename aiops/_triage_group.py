@@ -69,6 +69,12 @@ class Group:
         """Tell whether anything that holds the incident goes on."""
         return bool(self.extra) or any(m.end_ms is None and m.pages for m in self.members.values())
 
+    @property
+    def lasted_ms(self) -> int:
+        """From the first word to the last end of what may open it, by the clocks of those who said so."""
+        said = [m.start_ms if m.said_ms is None else m.said_ms for m in self.core]
+        return max(0, max((m.end_ms for m in self.core if m.end_ms is not None), default=0) - min(said, default=0))
+
     def pulse(self) -> tuple[object, ...]:
         """Where its life stands; differs after every step of it."""
         return (self.status, self.is_told, self.asked_at, self.ranked_at, self.wants_rank, self.quiet_at)

@@ -14,9 +14,11 @@ class Member:
 
     `same` is what a comeback has in common with what it comes back from: the series, or the alert without its time.
     `start_ms` is never after the moment it was first heard of, so that a sender's clock cannot put an incident into
-    the future. `heard_ms` is machine time. `comebacks` counts how often the same alert fired again under its id.
-    `pages` is False for evidence, which neither opens, links nor holds an incident. `quiet` says why something that
-    would page is evidence all the same, and `quiet_at` until when (machine time; None = until it grows).
+    the future. `said_ms` is when its sender first spoke of it, by the sender's clock: of an anomaly when it was known
+    to be one, of an alert its start. `heard_ms` is machine time. `comebacks` counts how often the same alert fired
+    again under its id. `pages` is False for evidence, which neither opens, links nor holds an incident. `quiet` says
+    why something that would page is evidence all the same, and `quiet_at` until when (machine time; None = until it
+    grows).
     """
 
     id: str
@@ -31,6 +33,7 @@ class Member:
     comebacks: int = 0
     quiet: str = ""
     quiet_at: int | None = None
+    said_ms: int | None = None
 
     @property
     def item(self) -> Anomaly | Event:
@@ -69,6 +72,7 @@ def from_anomaly(anomaly: Anomaly, now_ms: int, heard_ms: int, quiet: Quiet | No
         heard_ms=heard_ms,
         pages=anomaly.pages,
         anomaly=anomaly,
+        said_ms=anomaly.updated_ms,
     )
     return quieted(member, quiet, now_ms)
 
@@ -84,6 +88,7 @@ def from_alert(alert: Event, now_ms: int, heard_ms: int, quiet: Quiet | None = N
         heard_ms=heard_ms,
         pages=True,
         alert=alert,
+        said_ms=alert.time_ms,
     )
     return quieted(member, quiet, now_ms)
 

@@ -261,3 +261,24 @@ def test_a_restart_knows_the_graph_until_a_new_one_is_set():
     fresh.graph = ServiceGraph([("x", "y")])
     fresh.restore(told.triage.snapshot())
     assert fresh.graph.services() == ["x", "y"]
+
+
+@pytest.mark.parametrize("lasted_s", [10, 30, 31, 300])
+def test_what_lasted_longer_than_the_group_wait_is_told_although_it_came_with_its_end(lasted_s):
+    """We were behind: the beginning and the end come together, minutes after both."""
+    told = Told(hold_s=60)
+    slow = anomaly("slow", at_s=-600)
+    told.feed(0, slow, ended(slow, -600 + lasted_s))
+    for at_s in (30, 40, 100):
+        told.feed(at_s)
+    assert told.keys == (["opened:console", "resolved:console"] if lasted_s > 30 else [])
+    assert told.triage.counts["over before the group wait"] == (lasted_s <= 30)
+
+
+def test_an_anomaly_that_took_long_to_be_known_counts_from_then_on():
+    """It goes on for 50 s, of which it was one to us for 20."""
+    told = Told(hold_s=60)
+    slow = replace(anomaly("slow", at_s=-50), updated_ms=START_MS - 20_000)
+    told.feed(0, slow, ended(slow, 0))
+    told.feed(30)
+    assert told.keys == []

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -246,6 +247,7 @@ def _picked(of: list[T], place: float) -> T:
 async def add_partitions(bootstrap: str, prefix: str) -> None:
     """Two more partitions for each topic of ours, as an operator might; asked again while a broker is away."""
     from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+    from aiokafka.errors import InvalidPartitionsError
 
     topics = Topics(prefix)
     names = [topics.samples, topics.events, topics.anomalies, topics.answers, topics.notifications]
@@ -254,18 +256,21 @@ async def add_partitions(bootstrap: str, prefix: str) -> None:
     try:
         found = await _again(lambda: admin.describe_topics(names))
         wanted = {one["topic"]: NewPartitions(len(one["partitions"]) + 2) for one in found}
-        await _again(lambda: admin.create_partitions(wanted))
+        with suppress(InvalidPartitionsError):  # an earlier try was done although nobody answered
+            await _again(lambda: admin.create_partitions(wanted))
     finally:
         await admin.close()
 
 
 async def _again(ask: Callable[[], Awaitable[T]]) -> T:
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import InvalidPartitionsError, KafkaError
 
     give_up_s = time.monotonic() + READY_S
     while True:
         try:
             return await ask()
+        except InvalidPartitionsError:
+            raise
         except KafkaError:
             if time.monotonic() > give_up_s:
                 raise
