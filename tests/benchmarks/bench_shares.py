@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 sys.path.insert(0, str(Path(__file__).parent))
+import _cache  # noqa: F401 - before numba
 from _table import Row, publish
 
-from aiops._kernel_cache import use_own_cache
 from aiops.detection import Detection
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
@@ -88,7 +88,6 @@ def told(found: list[Service], *, counted: bool) -> tuple[NDArray[np.int64], NDA
 
 def main() -> int:
     """Measure, print, write build/bench/shares.json."""
-    use_own_cache()
     rows = []
     for wander, failing in CELLS:
         found = services(wander, failing)
