@@ -29,6 +29,7 @@ from tests.benchmarks._write_bodies import BODY_SERIES, SCRAPE_S, bodies
 ROOT = Path(__file__).resolve().parents[2]
 SERIES, TURNS, SCRAPES_PER_TURN = 20_000, 12, 4
 WARM_TURNS = 2  # both meet the series in the first; the order of the series is learnt in the second
+SETTLE_S = 0.5  # for work that goes on after the last answer: closing ticks here, merging parts there
 GOAL_NS, GOAL_RATIO = 250.0, 8.0
 
 
@@ -51,8 +52,14 @@ class Peer:
                 connection.sendall(request)
                 answer = connection.recv(65536)
                 assert answer.startswith(b"HTTP/1.1 204"), (self.name, answer)
-        time.sleep(0.5)  # a moment for work that goes on after the answer: closing ticks here, merging parts there
+        time.sleep(SETTLE_S)
         self.turns_s.append(self.cpu_s() - before_s)
+
+    def idle_s(self) -> float:
+        """CPU time of SETTLE_S in which nothing is asked."""
+        before_s = self.cpu_s()
+        time.sleep(4 * SETTLE_S)
+        return (self.cpu_s() - before_s) / 4
 
     def cpu_s(self) -> float:
         """Time on a processor of all threads of the process so far; those that ended are few and early."""
@@ -69,12 +76,14 @@ def rows() -> list[Row]:
             for one in (ours, peer):
                 if one is not None:
                     one.take_turn(requests[turn])
+        idle_ns = ours.idle_s() / count * 1e9
         ours_ns = [s / count * 1e9 for s in ours.turns_s[WARM_TURNS:]]
         peer_ns = [s / count * 1e9 for s in peer.turns_s[WARM_TURNS:]] if peer else []
     mean_ns = sum(ours_ns) / len(ours_ns)
     found = [
         at_most("http: request to closed tick, mean", mean_ns, "ns/sample", GOAL_NS),
         Row("http: request to closed tick, best turn", min(ours_ns), "ns/sample"),
+        Row("http: of it, half a second of waiting after each turn", idle_ns, "ns/sample"),
         at_least("http: samples per second of one core", 1e9 / mean_ns, "samples/s", 1e9 / GOAL_NS),
     ]
     if not peer_ns:
