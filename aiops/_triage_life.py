@@ -29,8 +29,15 @@ def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
 
 
 def ranked(group: Group, ranking: Ranking, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
-    """A ranking came: open what waits for it, and tell people when the cause turns out to be another one."""
-    group.ranking, group.asked_at, group.updated_ms = ranking, None, when.now_ms
+    """A ranking came: open what waits for it, and tell people when the cause turns out to be another one.
+
+    Of an incident that is over nobody is told any more; its cause is kept for those who look.
+    """
+    group.asked_at, group.updated_ms = None, when.now_ms
+    if group.status == "resolved":
+        group.ranking = group.ranking if _cause(group.ranking) else ranking
+        return []
+    group.ranking = ranking
     if group.status == "forming":
         return _open(group, settings, when)
     cause = _cause(ranking)
@@ -62,10 +69,15 @@ def step(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Se
     return actions
 
 
+def step_over(group: Group, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
+    """An incident that ended before its cause was known is ranked once more when more is known."""
+    return [ask(group, when)] if _wants_cause(group) and when.at >= _next_rank_at(group, settings) else []
+
+
 def next_at(group: Group, settings: TriageSettings) -> int | None:
-    """Machine time at which `step` or `is_due` will have something to do if nothing else happens."""
+    """Machine time at which a step or `is_due` will have something to do if nothing else happens."""
     if group.status == "resolved":
-        return None
+        return _next_rank_at(group, settings) if _wants_cause(group) else None
     if group.status == "forming":
         if group.asked_at is not None:
             return group.asked_at + _ms(settings.rank_timeout_s)
@@ -136,6 +148,10 @@ def _next_rank_at(group: Group, settings: TriageSettings) -> int:
     """A ranking under way is given the time-out before it is asked for again."""
     wait_s = settings.rank_every_s if group.asked_at is None else max(settings.rank_every_s, settings.rank_timeout_s)
     return group.ranked_at + _ms(wait_s)
+
+
+def _wants_cause(group: Group) -> bool:
+    return group.wants_rank and not _cause(group.ranking)
 
 
 def _cause(ranking: Ranking) -> str:

@@ -64,6 +64,11 @@ class State:
         """Incidents that are not over, in the order in which they began."""
         return sorted((g for g in self.groups.values() if g.status != "resolved"), key=lambda g: (g.first, g.key))
 
+    def over_and_asking(self) -> list[Group]:
+        """Incidents that are over and of which more is known than their ranking knew, in the same order."""
+        asking = (g for g in self.groups.values() if g.status == "resolved" and g.wants_rank)
+        return sorted(asking, key=lambda g: (g.first, g.key))
+
     def awake(self) -> list[Member]:
         """Members that go on and whose quiet time is over, once."""
         due = [name for name, at in self.asleep.items() if at <= self.at]

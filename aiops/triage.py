@@ -260,17 +260,16 @@ class Triage:
 
     # -- deciding
 
-    def _live(self, incident_id: str) -> Group | None:
-        """The group of an incident that is not over."""
-        groups = self._state.groups.values()
-        return next((g for g in groups if g.id == incident_id and g.status != "resolved"), None)
+    def _known(self, incident_id: str) -> Group | None:
+        """The group of an incident that is not over, or was so a short time ago."""
+        return next((g for g in self._state.groups.values() if g.id == incident_id), None)
 
     def _again(self, wish: Again) -> None:
-        if (group := self._live(wish.incident_id)) is not None:
+        if (group := self._known(wish.incident_id)) is not None:
             group.wants_rank = True
 
     def _ranked(self, answer: Ranked, when: Moment) -> list[Rank | Send]:
-        if (group := self._live(answer.incident_id)) is None:
+        if (group := self._known(answer.incident_id)) is None:
             self.counts["rankings nobody waits for"] += 1
             return []
         self._state.touch(group, when)
@@ -294,6 +293,8 @@ class Triage:
                 state.touch(group, when)
             if group.status == "resolved":
                 state.leave(group)
+        for group in state.over_and_asking():
+            actions += life.step_over(group, self.settings, when)
         return actions
 
     def _wake(self, when: Moment) -> None:

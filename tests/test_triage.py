@@ -140,8 +140,28 @@ def test_an_answer_nobody_waits_for_is_counted():
     (incident,) = told.feed(30)
     told.feed(31, alert("A", at_s=31, status="resolved"))
     told.feed(400)
-    assert told.triage.feed(Ranked(incident.id, Ranking()), START_MS + 401_000) == []
+    told.triage.changed()
+    assert told.feed(100_000) == [], "forgotten"
+    assert told.triage.feed(Ranked(incident.id, Ranking()), START_MS + 100_001_000) == []
     assert told.triage.counts["rankings nobody waits for"] == 2
+
+
+def test_an_incident_that_ended_before_its_cause_was_known_is_ranked_again_and_nobody_is_told():
+    told = Told(cause="")
+    told.feed(0, alert("A"))
+    (incident,) = told.feed(30)
+    told.feed(31, alert("A", at_s=31, status="resolved"))
+    told.feed(35)
+    told.feed(400)
+    told.cause = "db"
+    assert told.triage.due_ms() is None
+    told.feed(500, Again(incident.id))
+    (known,) = told.triage.changed()
+    assert (known.status, [s.service for s in known.ranking.suspects]) == ("resolved", ["db"])
+    told.cause = "another"
+    told.feed(900, Again(incident.id))
+    assert told.triage.changed() == []
+    assert (len(told.ranks), told.keys) == (2, ["opened:console", "resolved:console"])
 
 
 def test_times_in_the_future_are_now():
