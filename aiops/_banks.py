@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,19 @@ from aiops.model import F64, I64, Bools
 from detectors._base import State, Verdicts
 from detectors.bank import Bank
 from detectors.light import Light
+from detectors.rarity import LOWEST
 
 log = logging.getLogger(__name__)
 
 NOWHERE = -1
 LIGHT = "light."
+
+
+class Wanted(NamedTuple):
+    """Of which columns somebody looks at rows that are usual, (n,), and from which rarity on at those of all others."""
+
+    watched: Bools
+    least: float
 
 
 @dataclass(slots=True)
@@ -125,17 +134,37 @@ class Banks:
             places.give_back(self._place[mine])
         self._place[gone] = NOWHERE
 
-    def update(self, times: I64, values: F64, freeze: Bools) -> Verdicts:
-        """Score each value with what earlier ones taught, then learn it; see `Bank.update` and `Light.update`."""
+    def update(self, times: I64, values: F64, freeze: Bools, wanted: Wanted | None = None) -> Verdicts:
+        """Score each value with what earlier ones taught, then learn it; see `Bank.update` and `Light.update`.
+
+        Parameters
+        ----------
+        wanted : None = all that the banks can say. Otherwise, when there is one row, usual rows in the light bank are
+            `LOWEST` in rarity and NaN in the rest: telling more of each would take most of the time
+        """
         if not len(self._light.columns) and np.array_equal(self._full.columns, np.arange(len(self))):
             return self._bank.update(times, values, freeze)
         out = np.full((5, *values.shape), np.nan)
-        for places in (self._full, self._light):
+        ticks = wanted is not None and len(times) == 1
+        if wanted is not None and ticks:
+            self._tick(int(times[0]), np.where(freeze, np.nan, values[0]), wanted, out[:, 0])
+        for places in (self._full,) if ticks else (self._full, self._light):
             said, there = places.update(times, values, freeze), places.columns != NOWHERE
             parts = (said.rarity, said.surprise, said.expected, said.lower, said.upper)
             for whole, part in zip(out, parts, strict=True):
                 whole[:, places.columns[there]] = part[:, there]
         return Verdicts(*out)
+
+    def _tick(self, time_ms: int, values: F64, wanted: Wanted, out: F64) -> None:
+        """Write what the light bank says of one row to out (5, n)."""
+        columns = self._light.columns
+        mine, watched = values[columns], wanted.watched[columns]
+        mine[self._light.free] = np.nan
+        known = columns[self._light_bank.warm & np.isfinite(mine)]
+        odd = self._light_bank.tick(time_ms, mine, wanted.least, watched)
+        told = columns[odd.columns]
+        out[0, known] = LOWEST
+        out[:, told] = odd.rarity, odd.surprise, odd.expected, odd.lower, odd.upper
 
     def spoke(self, column: int) -> dict[str, float]:
         """Surprise of each part of the full bank at the column's last row; the light bank has no parts."""

@@ -22,7 +22,7 @@ class Cost:
 
 
 FULL = Cost(memory_bytes=4_400.0, sample_ns=400.0)
-LIGHT = Cost(memory_bytes=4_000.0, sample_ns=480.0)
+LIGHT = Cost(memory_bytes=4_000.0, sample_ns=130.0)
 
 
 @dataclass(frozen=True, slots=True)

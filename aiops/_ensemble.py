@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._banks import Banks
+from aiops._banks import Banks, Wanted
 from aiops._columns import only
 from aiops._detection_rules import DetectionRules
 from aiops._limits import Limits
@@ -44,7 +44,7 @@ class Said:
     ----------
     rarity : of each row's level, NaN also where nothing may begin: start-up and maintenance
     missing : surprise at a value that is not there, NaN in the same places and while the source is gone
-    verdicts, usual : what the bank and the season say, whether or not anything may begin
+    verdicts, usual : what the bank and the season say, whether or not anything may begin; see `Banks.update`
     values : the rows
     before : (n,) the last value of each series before them
     """
@@ -108,10 +108,15 @@ class Ensemble:
         self._shares.grow(n)
         self._before = np.concatenate([self._before, np.full(n - len(self._before), np.nan)])
 
-    def update(self, times: I64, values: F64) -> Said:
-        """Score rows between which no maintenance begins or ends, then learn them."""
+    def update(self, times: I64, values: F64, tracked: Collection[int] = ()) -> Said:
+        """Score rows between which no maintenance begins or ends, then learn them.
+
+        Parameters
+        ----------
+        tracked : columns of which every row is looked at, however usual it is
+        """
         frozen = self._frozen(int(times[0]))
-        verdicts = self.bank.update(times, values, frozen)
+        verdicts = self.bank.update(times, values, frozen, self._wanted(tracked))
         rarity, missing = level_rarity(verdicts.rarity), self._absent(times, values, frozen)
         self._shares.judge(rarity, values, verdicts.upper, frozen)
         usual = self.season.update(times, np.where(frozen, np.nan, values) if frozen.any() else values)
@@ -159,6 +164,13 @@ class Ensemble:
         self._presence.from_arrays(part_of(state, "presence"))
         self._shares.from_arrays(part_of(state, "shares"))
         self._before = state["presence.value"].astype(np.float64)
+
+    def _wanted(self, tracked: Collection[int]) -> Wanted:
+        watched = np.zeros(len(self.bank), np.bool_)
+        watched[[column for column in tracked if column < len(watched)]] = True
+        # What chance says of a ratio may be rarer than what the bank says, and needs the bank's band.
+        watched[self._shares.ratios] = True
+        return Wanted(watched, self._limits.lowest)
 
     def _may_be_light(self, column: int) -> bool:
         return self._rules.light_evidence and not self._limits.table.signal(column).pages

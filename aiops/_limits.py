@@ -63,6 +63,11 @@ class Limits:
         together = max(self.paging + others, 1)
         self.usual[self._may_page] = max(self._page, rarity_threshold(pages_per_day / together))
 
+    @property
+    def lowest(self) -> float:
+        """The rarity below which no row of any series is looked at, also while a change is watched."""
+        return float(self.usual.min(initial=np.inf)) - EASE
+
     def columns(self, service: str) -> list[int]:
         """The series of a service."""
         return self._columns.get(service, [])

@@ -39,6 +39,11 @@ class Shares:
         self._least: F64 = np.zeros(0)
         self._memory: F64 = np.zeros((0, FIELDS))
 
+    @property
+    def ratios(self) -> I64:
+        """Columns (k,) that are judged."""
+        return self._places[:, 0]
+
     def grow(self, n: int) -> None:
         """Take in the series up to number n."""
         self.adopt(range(self._known, n))

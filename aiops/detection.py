@@ -316,7 +316,7 @@ class Detection:
         return anomaly
 
     def _score(self, times: I64, values: F64) -> Said:
-        self._said = said = self.ensemble.update(times, values)
+        self._said = said = self.ensemble.update(times, values, self._tracks)
         self.last_ms, self.blind = int(times[-1]), self.ensemble.blind
         self.view = View(
             self.last_ms,

@@ -128,3 +128,13 @@ def select(odd: F32, n: int, found: NDArray[np.int32]) -> int:
         found[count] = i
         count += odd[i] > _ZERO
     return count
+
+
+@njit(cache=True, error_model="numpy")
+def select_watched(odd: F32, watched: NDArray[np.bool_], far: float, found: NDArray[np.int32]) -> int:
+    """The same with all that have an opinion and are watched, or are at `far` or beyond it without being odd."""
+    count, beyond = 0, np.float32(-far)
+    for i in range(len(odd)):
+        found[count] = i
+        count += (odd[i] > _ZERO) | (odd[i] <= beyond) | (watched[i] & (odd[i] == odd[i]))
+    return count

@@ -62,6 +62,7 @@ LENGTH_RATE = 1.0 / 16.0
 LONGEST_BURST = 20
 YOUNGEST_DAYS = 0.01
 BORDER_RARITY = rarity_threshold(1 / 30)
+ROUNDING = 1e-3  # of the powers and logarithms, much more than there is
 DAY_S, HOUR_S, HOURS_A_DAY = 86_400.0, 3600.0, 24.0
 
 
@@ -125,6 +126,19 @@ def rarity(b: F32, t: U16, first: float, odd: float, pace: Pace) -> float:
     shared = exp2(_shared_log2(t, pace) - PRIOR_SLOPE * odd)
     own = _noise_rows(t, pace) * exp2(surprise(b, first, odd) / -LOG10_OF_2)
     return max(LOG10_OF_2 * (log2(PRIOR_DAYS + t[AGE_H] / HOURS_A_DAY) - log2(shared + own)), LOWEST)
+
+
+@njit(cache=True, error_model="numpy")
+def least_odd(tail: U16, least: float, pace: Pace) -> float:
+    """An oddness below which no series (tail (n, TAIL)) has a row of this rarity, however steep its own tail is."""
+    if least <= LOWEST:
+        return 0.0
+    hours = 0
+    for i in range(len(tail)):
+        hours = max(hours, tail[i, AGE_H])
+    # The shared rate alone, of a series that is as old as the oldest: own rows and youth only make less rare.
+    allowed = log2(PRIOR_DAYS + hours / HOURS_A_DAY) - least / LOG10_OF_2
+    return float((1.0 - ROUNDING) * exp2((pace.shared_log2 - allowed) / PRIOR_SLOPE))
 
 
 @njit(cache=True, error_model="numpy")

@@ -24,10 +24,10 @@ from detectors import _light_memory as memory
 from detectors._arrays import from_state, to_state
 from detectors._base import F64, I64, State, Verdicts
 from detectors._clock import quiet_s as quiet_time_s
-from detectors._light_block import ODD_DOWN, ODD_UP, Moment, Room, select, sweep
+from detectors._light_block import ODD_DOWN, ODD_UP, WARM_ROWS, Moment, Room, select, select_watched, sweep
 from detectors._light_hour import turn_hour
 from detectors._light_memory import F32, HOUR, HOUR_ROWS, HOURS, LAST_S, STEP_S, LightMemory
-from detectors._light_tail import HOUR_S, Pace, band_odd, is_onset, learn_tail, pace_of, rarity, surprise
+from detectors._light_tail import HOUR_S, Pace, band_odd, is_onset, learn_tail, least_odd, pace_of, rarity, surprise
 from detectors._power import log2
 from detectors._rows import as_rows, check_growth, check_rows, last_of, last_state, offset_of, step_of
 from detectors.rarity import LOWEST, NOT_AN_ONSET
@@ -40,6 +40,7 @@ HUGE = 1e20  # beyond the limit of values, and still a 32-bit float
 
 
 I32 = NDArray[np.int32]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ class Odd:
     """
 
     columns: I32
-    rarity: F32
-    surprise: F32
-    expected: F32
-    lower: F32
-    upper: F32
+    rarity: F64
+    surprise: F64
+    expected: F64
+    lower: F64
+    upper: F64
 
 
 @njit(cache=True, error_model="numpy")
@@ -125,15 +126,23 @@ def _surround(room: Room, place: int, x: float, edge: float, out: F64) -> None:
 
 
 @njit(cache=True, error_model="numpy")
+def _narrowed(values: F64) -> F32:
+    """The same in 32 bits: what is too large for them is `HUGE`, what is infinite is missing."""
+    x = np.empty(len(values), np.float32)
+    for i in range(len(values)):
+        value = min(max(values[i], -HUGE), HUGE)
+        x[i] = value if np.isfinite(values[i]) else np.nan
+    return x
+
+
+@njit(cache=True, error_model="numpy")
 def _run(m: LightMemory, times: I64, values: F64, step_s: float, offset_s: float, out: F64) -> None:  # noqa: PLR0917 - same
     """Score and learn rows; out (t, n, 5)."""
     n = values.shape[1]
-    room, x = _room(min(BLOCK, n)), np.empty(n, np.float32)
+    room = _room(min(BLOCK, n))
     for row in range(len(times)):
         at, pace = _moment(m, times[row] * 1e-3, step_s, offset_s)
-        for i in range(n):
-            value = min(max(values[row, i], -HUGE), HUGE)
-            x[i] = value if np.isfinite(values[row, i]) else np.nan
+        x = _narrowed(values[row])
         for first in range(0, n, BLOCK):
             sweep(m, x, first, at, room)
             for place in range(min(BLOCK, n - first)):
@@ -154,22 +163,36 @@ def _fetched(m: LightMemory, first: int, found: I32) -> float:
 
 @njit(cache=True, error_model="numpy")
 def _tick(  # noqa: PLR0917 - same
-    m: LightMemory, now_s: float, x: F32, step_s: float, offset_s: float, least: float, columns: I32, said: F32
+    m: LightMemory,
+    now_s: float,
+    x: F32,
+    step_s: float,
+    offset_s: float,
+    least: float,
+    watched: Bools,
+    columns: I32,
+    said: F64,
 ) -> tuple[int, float]:
-    """Score and learn one row; who is as rare as `least` goes to `columns` and `said` (n, 5).
+    """Score and learn one row; who is as rare as `least`, or watched (n or 0,), goes to `columns` and `said` (n, 5).
 
     Returns how many they are, and a number that nobody wants: without it the compiler would fetch nothing ahead.
     """
     at, pace = _moment(m, now_s, step_s, offset_s)
     room, found, out = _room(BLOCK), np.empty(BLOCK + 1, np.int32), np.empty(5)
-    count, fetched = 0, 0.0
+    count, fetched, is_watching = 0, 0.0, len(watched) > 0
+    far = least_odd(m.tail, least, pace) if is_watching else np.inf
     for first in range(0, len(x), BLOCK):
         sweep(m, x, first, at, room)
-        some = select(room.odd, min(BLOCK, len(x) - first), found)
+        n = min(BLOCK, len(x) - first)
+        if is_watching:
+            some = select_watched(room.odd[:n], watched[first : first + n], far, found)
+        else:
+            some = select(room.odd, n, found)
         fetched += _fetched(m, first, found[:some])
         for k in range(some):
             place, i = found[k], first + found[k]
-            edge, is_told = _judge(m, i, float(room.odd[place]), pace, least, out)
+            enough = -np.inf if is_watching and watched[i] else least
+            edge, is_told = _judge(m, i, float(room.odd[place]), pace, enough, out)
             if is_told:
                 _surround(room, place, float(x[i]), edge, out)
                 columns[count], said[count] = i, out
@@ -223,7 +246,7 @@ class Light:
         """Memory of one series, whatever it has seen."""
         return memory.bytes_per_series()
 
-    def update(self, times: I64, values: F64, freeze: NDArray[np.bool_] | None = None) -> Verdicts:
+    def update(self, times: I64, values: F64, freeze: Bools | None = None) -> Verdicts:
         """Score each value with what earlier ones taught, then learn it.
 
         Parameters
@@ -247,24 +270,36 @@ class Light:
             _run(self._memory, times, values, self._step_s, self._offset_s, out)
         return Verdicts(*(out[..., k] for k in range(5)))
 
-    def tick(self, time_ms: int, values: F32, least: float = LOWEST) -> Odd:
+    def tick(self, time_ms: int, values: F32 | F64, least: float = LOWEST, watched: Bools | None = None) -> Odd:
         """Score one row, then learn it: the same as `update`, but only of what is odd anything is told.
 
         Parameters
         ----------
         time_ms : unix ms, after any earlier row
-        values : (n,) float32, NaN or infinite = missing
+        values : (n,) 32 or 64 bits, NaN or infinite = missing
         least : rarity, onset or not, below which nothing is told
+        watched : (n,) columns of which whatever `update` says is told. Of the others everything as rare as `least` is
+            told then, also rows that are rare and not odd: with a low threshold, or on a series with heavy tails
 
         Raises
         ------
-        ValueError : the number of values is not that of the columns, or the time goes back
+        ValueError : the number of values or of `watched` is not that of the columns, or the time goes back
         """
-        values = np.ascontiguousarray(values, np.float32)
-        self._last_ms = check_rows(np.array([time_ms]), values[None, :], len(self), self._last_ms)
-        columns, said = np.empty(len(self), np.int32), np.empty((len(self), 5), np.float32)
-        count, _ = _tick(self._memory, time_ms * 1e-3, values, self._step_s, self._offset_s, least, columns, said)
+        n = len(self)
+        if watched is not None and watched.shape != (n,):
+            raise ValueError(f"watched must be {(n,)}, got {watched.shape}")
+        self._last_ms = check_rows(np.array([time_ms]), values[None, :], n, self._last_ms)
+        is_wide = values.dtype == np.float64
+        x = _narrowed(np.asarray(values, np.float64)) if is_wide else np.ascontiguousarray(values, np.float32)
+        columns, said = np.empty(n, np.int32), np.empty((n, 5))
+        also = np.zeros(0, np.bool_) if watched is None else watched
+        count, _ = _tick(self._memory, time_ms * 1e-3, x, self._step_s, self._offset_s, least, also, columns, said)
         return Odd(columns[:count].copy(), *said[:count].T.copy())
+
+    @property
+    def warm(self) -> Bools:
+        """Columns (n,) that have seen enough rows for an opinion on the next."""
+        return np.asarray(self._memory.rows >= WARM_ROWS)
 
     def grow(self, n: int) -> None:
         """Make room for n columns; new ones start cold, old ones keep their memory."""

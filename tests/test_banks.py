@@ -3,11 +3,12 @@ import logging
 import numpy as np
 import pytest
 
-from aiops._banks import Banks
+from aiops._banks import Banks, Wanted
 from aiops.detection import Detection, DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from detectors import Bank, Light
+from detectors.rarity import LOWEST
 
 STEP_MS = 15_000
 PAGING = Signal("latency_p95", "latency", "s", pages=True)
@@ -83,3 +84,68 @@ def test_evidence_in_the_light_bank_becomes_an_anomaly() -> None:
     found = detection.feed(Block(times, ids, values))
     assert detection.ensemble.bank.light == 1
     assert {a.series.signal for a in found if a.started_ms >= times[5_900]} == {"cpu"}
+
+
+def test_of_usual_rows_in_the_light_bank_only_that_they_are_usual_is_said() -> None:
+    times, values = rows(400, 5)
+    values[300:, 1] = np.nan
+    values[350, 3] += 30.0
+    watched, frozen = np.arange(5) == 3, np.arange(5) == 4
+    at_once, by_rows = banks(light=(1, 3, 4)), banks(light=(1, 3, 4))
+    all_of_it = at_once.update(times, values, frozen)
+    for row, time_ms in enumerate(times):
+        said = by_rows.update(np.array([time_ms]), values[[row]], frozen, Wanted(watched, -4.0))
+        for name in ("rarity", "surprise", "expected", "lower", "upper"):
+            whole, now = getattr(all_of_it, name)[row], getattr(said, name)[0]
+            assert np.array_equal(now[[0, 2, 3, 4]], whole[[0, 2, 3, 4]], equal_nan=True)
+            assert np.isnan(now[1]) == np.isnan(whole[1]) or (name != "rarity" and np.isnan(now[1]))
+        assert np.isnan(said.rarity[0, 1]) or said.rarity[0, 1] in {LOWEST, all_of_it.rarity[row, 1]}
+
+
+def eventful() -> tuple[np.ndarray, np.ndarray]:
+    """Ten hours of 24 numbers with spikes and gaps, and of a share of failed requests with a bad quarter of an hour."""
+    times, values = rows(2_400, 26)
+    for start in range(300, 2_300, 30):
+        column = start // 30 % 24
+        values[start : start + 15, column] += 30.0 + start % 70 * 2.0
+        values[start + 40 : start + 44, (column + 1) % 24] = np.nan
+    values[:, 24], chance = 2.0, np.full(2_400, 0.02)
+    chance[2_000:2_060] = 0.52
+    values[:, 25] = np.random.default_rng(4).binomial(120, chance) / 120.0
+    return times, values
+
+
+def light_detection() -> Detection:
+    table = SeriesTable()
+    for column in range(24):
+        table.add(SeriesKey("cpu", "cart", labels=(("pod", str(column)),)), EVIDENCE)
+    table.add(SeriesKey("request_rate", "cart"), Signal("request_rate", "traffic", "req/s", "both"))
+    table.add(SeriesKey("error_ratio", "cart"), Signal("error_ratio", "errors", "ratio", min_absolute=0.01))
+    return Detection(table, 15.0, DetectionRules(light_evidence=True, evidence_budget_per_30d=0.3))
+
+
+def test_light_series_have_the_same_story_row_by_row_and_many_rows_at_once() -> None:
+    times, values = eventful()
+    ids, stories = np.arange(26, dtype=np.int32), []
+    for rows_at_once in (1, 240):
+        detection, story = light_detection(), []
+        for first in range(0, len(times), rows_at_once):
+            if first % 240 == 0:  # every half an hour some are watched more closely
+                detection.changed(["cart"], int(times[first]) - 1)
+            block = slice(first, first + rows_at_once)
+            story += detection.feed(Block(times[block], ids, values[block]))
+        assert detection.ensemble.bank.light == 26
+        stories.append([str(a) for a in sorted(story, key=lambda a: (a.updated_ms, a.id))])  # as text, because of NaN
+    assert stories[0] == stories[1]
+    for word in ("error_ratio", "signal='cpu'", "went='up'", "went='absent'"):
+        assert sum(word in anomaly for anomaly in stories[0]) > 3
+
+
+def test_of_a_series_that_is_tracked_usual_rows_are_scored_as_well() -> None:
+    times, values = eventful()
+    ids, detection = np.arange(26, dtype=np.int32), light_detection()
+    detection.feed(Block(times[:200], ids, values[:200]))
+    said = detection.ensemble.update(times[200:201], values[200:201], [3, 99])
+    assert set(np.flatnonzero(np.isfinite(said.verdicts.upper[0]))) == {3, 25}
+    assert (said.rarity[0, [0, 1, 2]] == LOWEST).all()
+    assert said.verdicts.surprise[0, 3] > 0.0

@@ -54,6 +54,23 @@ def test_a_tick_says_of_the_odd_what_update_says() -> None:
     assert told > 20
 
 
+def test_a_tick_tells_all_of_what_is_watched_and_of_the_rest_all_that_is_rare() -> None:
+    times, values = rows(3_000, 3)
+    whole, light, odd_only = Light(3, 60.0).update(times, values), Light(3, 60.0), Light(3, 60.0)
+    level, rare, odd = level_rarity(whole.rarity), 0, 0
+    for row, time_ms in enumerate(times):
+        said = light.tick(int(time_ms), values[row], -1.0, np.array([False, False, True]))
+        odd += len(odd_only.tick(int(time_ms), values[row], -1.0).columns)
+        expected = np.isfinite(level[row]) & ((level[row] >= -1.0) | np.array([False, False, True]))
+        assert said.columns.tolist() == np.flatnonzero(expected).tolist()
+        rare += int((level[row] >= -1.0).sum())
+        for name in ("rarity", "surprise", "expected", "lower", "upper"):
+            assert np.array_equal(getattr(said, name), getattr(whole, name)[row, said.columns])
+    assert rare > odd > 20
+    with pytest.raises(ValueError, match="watched must be"):
+        light.tick(int(times[-1]) + 1, values[0], 0.5, np.ones(2, np.bool_))
+
+
 def test_blocks_leave_no_trace() -> None:
     n = BLOCK + 37
     rng = np.random.default_rng(0)
