@@ -269,6 +269,7 @@ class Detection:
             deviates = self._deviates(int(i), int(column), row)
             if deviates is not None:
                 self._recurs(int(i), int(column), row, deviates[0])
+        del self._said
 
     def _feed(self, times: I64, values: F64) -> Iterator[Anomaly]:
         said = self._score(times, values)
@@ -279,6 +280,7 @@ class Detection:
             scored = zip(times, values[:, column], surprise[:, column], rarity[:, column], strict=True)
             rows = (Row(int(t), float(v), float(s), float(r)) for t, v, s, r in scored)
             yield from self._follow(column, rows, missing[:, column])
+        del self._said  # a dozen arrays, which would be kept beside those of the next rows
 
     def _interrupt(self, now_ms: int) -> Iterator[Anomaly]:
         """End what maintenance has begun on."""

@@ -30,8 +30,8 @@ class Scores:
     @classmethod
     def without_band(cls, surprise: F64) -> Scores:
         """Of a detector that expects no value: the rest is NaN."""
-        none = np.full(surprise.shape, np.nan)
-        return cls(surprise, none, none.copy(), none.copy())
+        none = np.broadcast_to(np.float64(np.nan), surprise.shape)  # takes no memory, and cannot be written to
+        return cls(surprise, none, none, none)
 
 
 @dataclass(frozen=True, slots=True)

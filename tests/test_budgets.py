@@ -48,22 +48,22 @@ def test_memory_that_is_enough_for_all_series_changes_nothing():
 
 
 def test_memory_that_is_short_turns_full_series_into_light_ones_before_any_is_refused():
-    budget = series_budget(memory(434.5))
+    budget = series_budget(memory(390))
     assert (budget.most, budget.limited_by) == (100_000, "limits.max_series = 100000")
-    assert budget.full == 0.8 * 434.5e6 / FULL.memory_bytes
+    assert budget.full == 0.8 * 390e6 / FULL.memory_bytes
 
 
 def test_memory_that_is_too_short_for_all_refuses_and_is_never_exceeded():
     budget = series_budget(memory(100))
-    assert (budget.most, budget.full, budget.limited_by) == (23_181, 18_181, "limits.max_memory_mb = 100")
+    assert (budget.most, budget.full, budget.limited_by) == (25_714, 20_000, "limits.max_memory_mb = 100")
     used = Load(budget.full, budget.most - budget.full, 15.0).memory_bytes
     assert 100e6 - LIGHT.memory_bytes < used <= 100e6
 
 
 def test_all_sources_and_partitions_share_the_memory():
-    assert series_budget(memory(100, "prometheus: [{url: 'http://p'}]")).full == 9_090
+    assert series_budget(memory(100, "prometheus: [{url: 'http://p'}]")).full == 10_000
     kafka = "kafka: {bootstrap: 'k:9092', partitions: 8}\nstore: {url: 'postgresql://u@h/d'}"
-    assert series_budget(memory(100, kafka)).full == 2_272
+    assert series_budget(memory(100, kafka)).full == 2_500
 
 
 def test_memory_without_room_for_one_series_is_refused_before_the_start(tmp_path: Path):
@@ -79,9 +79,9 @@ def test_the_budget_of_memory_is_that_of_every_source_and_its_detectors(tmp_path
         shards = build_inputs(one, store, Health(), tmp_path, lambda: 1.7e9).shards
     finally:
         store.close()
-    assert [s.source.table.limit for s in shards] == [11_591, 11_591]
+    assert [s.source.table.limit for s in shards] == [12_857, 12_857]
     assert {s.source.table.limited_by for s in shards} == {"limits.max_memory_mb = 100"}
-    assert {s.rules.max_full_series for s in shards} == {9_090}
+    assert {s.rules.max_full_series for s in shards} == {10_000}
 
 
 def pulled(limit: float, packs: str = "[go, node]") -> config.Settings:
@@ -180,4 +180,4 @@ def test_run_logs_the_preview_before_it_starts(
     caplog.set_level(logging.INFO)
     with pytest.raises(ConfigError, match=r"kafka\.bootstrap: is needed"):
         service.run_service(path, ["triage"])
-    assert "budget at most: push 23,181 series, 18,181 of them in the full bank" in caplog.text
+    assert "budget at most: push 25,714 series, 20,000 of them in the full bank" in caplog.text

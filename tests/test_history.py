@@ -46,3 +46,22 @@ def test_a_snapshot_brings_everything_back():
     again.restore(history.snapshot())
     for one, other in zip(history.window(-1, 10**9), again.window(-1, 10**9), strict=True):
         assert np.array_equal(one, other, equal_nan=True)
+
+
+def test_series_that_come_one_by_one_are_kept_like_those_that_come_together():
+    values = np.random.default_rng(0).standard_normal((90, 60))
+    growing, whole = History(rows=40), History(rows=40)
+    for row in range(90):
+        here = np.arange(1 + row * 59 // 89)[::-1]  # in any order
+        growing.append(rows(row, values[[row]][:, here], ids=here))
+        whole.append(rows(row, np.where(np.arange(60) < len(here), values[[row]], np.nan)))
+    growing.forget([3, 40, 59, 99])
+    whole.forget([3, 40, 59])
+    (times, grown), (other, kept) = growing.window(-1, 10**9), whole.window(-1, 10**9)
+    assert times.tolist() == other.tolist()
+    assert np.array_equal(grown[:, :60], kept, equal_nan=True)
+    assert grown.shape[1] <= 75
+    assert np.isnan(grown[:, 60:]).all()
+    again = History(rows=40)
+    again.restore(growing.snapshot())
+    assert np.array_equal(again.window(-1, 10**9)[1], grown, equal_nan=True)
