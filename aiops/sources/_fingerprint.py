@@ -203,7 +203,8 @@ _of_list: Any = _passes_of_list_slowly if _IS_PLAIN else _passes_of_list
 """Four uint64: the sums of the passes."""
 
 
-@njit(cache=True)
+# Inlined, because arrays that are handed to a function cost two reference counts each.
+@njit(cache=True, inline="always")
 def fingerprint(buf: U8, start: int, size: int, key: U64) -> Any:
     """Two uint64: the fingerprint of `buf[start:start + size]`.
 
@@ -215,7 +216,7 @@ def fingerprint(buf: U8, start: int, size: int, key: U64) -> Any:
     return _pressed(a, b, length, key, press), _pressed(c, d, length, key, press + _PRESS_WORDS // 2)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def fingerprint_of_list(prints: U64, chosen: NDArray[np.int64], n: int, key: U64) -> Any:
     """Two uint64: the fingerprint of a list of n fingerprints, `prints[chosen[:n]]`; n is at most MOST_LISTED.
 
