@@ -107,23 +107,31 @@ def begin_gateway(shared: Shared, stop: asyncio.Event) -> Begun:
     return Begun(groups, tasks, [reader.close for reader in readers], gateway, pieces)
 
 
+def outlets(shared: Shared) -> Outlets:
+    """Where a worker that detects says what it has found, and what it was asked for.
+
+    Always in the same partition, also when somebody adds others to the topics: whoever decides reads no other, and
+    whoever waits for an answer would learn of a new one minutes later.
+    """
+
+    async def found(key: bytes, data: bytes) -> None:
+        await shared.producer.put(shared.topics.anomalies, data, key=key, partition=ONLY_PARTITION)
+
+    async def answers(key: bytes, data: bytes) -> None:
+        await shared.producer.put(shared.topics.answers, data, key=key, partition=ONLY_PARTITION)
+
+    return Outlets(found, answers, shared.bury)
+
+
 def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 - the shape of all roles
     """The partitions of the samples that Kafka gives to this worker."""
     from aiops.runners.kafka import Reading, Role
 
-    parts, topics, producer = shared.parts, shared.topics, shared.producer
-
-    async def found(key: bytes, data: bytes) -> None:
-        # Whoever decides reads one partition, also when somebody adds others to the topic.
-        await producer.put(topics.anomalies, data, key=key, partition=ONLY_PARTITION)
-
-    async def answers(key: bytes, data: bytes) -> None:
-        await producer.put(topics.answers, data, key=key)
-
+    parts, topics = shared.parts, shared.topics
     worker = DetectWorker(
         build_setup(parts),
         PartitionSnapshots(parts.store),
-        Outlets(found, answers, shared.bury),
+        outlets(shared),
         clock=parts.wall,
         snapshot_s=parts.settings.kafka.snapshot_s,
     )

@@ -23,7 +23,7 @@ HOUR_MS = 3_600_000
 PATIENCE_S = 30.0  # a broker of several is away for so long when it is replaced
 AGAIN_S = 0.5
 ONLY_PARTITION = 0
-"""Where all anomalies are, also when somebody adds partitions to their topic: one worker decides over all of them."""
+"""Where all anomalies and answers are, also when somebody adds partitions to their topics: one worker hears all."""
 
 
 @dataclass(frozen=True, slots=True)
