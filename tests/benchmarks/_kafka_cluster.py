@@ -128,7 +128,7 @@ class Cluster:
         """Wait until every worker that detects has read of its share of the partitions."""
         shares = [one for one in self.workers if one.process is not None and "detect" in one.roles]
         wanted = self.profile.partitions // len(shares)
-        wait_for(lambda: all(one.metrics()["aiops_kafka_partitions"] == wanted for one in shares), LIMIT_S, self.logs)
+        wait_for(lambda: all(one.metrics(LIMIT_S)["aiops_kafka_partitions"] == wanted for one in shares), LIMIT_S, self.logs)
 
     def scored_ms(self) -> int:
         """The tick that all partitions have scored; 0 while one has scored none."""
@@ -136,7 +136,7 @@ class Cluster:
             value
             for one in self.workers
             if one.process is not None and "detect" in one.roles
-            for name, value in one.metrics().items()
+            for name, value in one.metrics(LIMIT_S).items()
             if name.startswith("aiops_kafka_scored_timestamp_seconds{")
         ]
         return round(min(scored) * 1000) if len(scored) == self.profile.partitions else 0

@@ -34,7 +34,7 @@ def _recovered(place: Servers, load: Load, profile: Profile) -> list[Row]:
         dead = cluster.worker("detect0", "detect")
         send(gateway.port, load.scrapes(0, BEFORE))
         cluster.wait_scored(load.tick_ms(BEFORE), LIMIT_S)
-        _wait_saved(cluster, dead.metrics()[_SAVED] + profile.partitions)
+        _wait_saved(cluster, dead.metrics(LIMIT_S)[_SAVED] + profile.partitions)
         assert dead.process is not None
         resident = memory_bytes(dead.process.pid)
         dead.kill()
@@ -44,7 +44,7 @@ def _recovered(place: Servers, load: Load, profile: Profile) -> list[Row]:
         send(gateway.port, load.scrapes(BEFORE, BEFORE + AFTER))
         cluster.wait_scored(load.tick_ms(BEFORE + AFTER), LIMIT_S)
         back_s, cpu_s = time.monotonic() - killed_s, cluster.cpu_s()["detect1"]
-        assert new.metrics()['aiops_kafka_detect_total{what="cold"}'] == 0, new.log_tail()
+        assert new.metrics(LIMIT_S)['aiops_kafka_detect_total{what="cold"}'] == 0, new.log_tail()
     what = f"recovery, {load.series:,} light series in {profile.partitions} partitions"
     return [
         at_most(
@@ -62,4 +62,4 @@ _SAVED = 'aiops_kafka_detect_total{what="snapshots"}'
 def _wait_saved(cluster: Cluster, count: float) -> None:
     """Wait until each partition was saved once more."""
     worker = cluster.workers[-1]
-    wait_for(lambda: worker.metrics()[_SAVED] >= count, LIMIT_S, lambda: f"not saved: {worker.log_tail()}")
+    wait_for(lambda: worker.metrics(LIMIT_S)[_SAVED] >= count, LIMIT_S, lambda: f"not saved: {worker.log_tail()}")

@@ -74,9 +74,9 @@ class WorkerProcess:
             process.wait()
             raise
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self, limit_s: float = 10.0) -> dict[str, float]:
         """Its metrics by name and labels."""
-        text = httpx.get(self.url + "/metrics", timeout=10.0).text
+        text = httpx.get(self.url + "/metrics", timeout=limit_s).text
         pairs = (line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
 
