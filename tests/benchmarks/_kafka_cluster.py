@@ -128,7 +128,8 @@ class Cluster:
         """Wait until every worker that detects has read of its share of the partitions."""
         shares = [one for one in self.workers if one.process is not None and "detect" in one.roles]
         wanted = self.profile.partitions // len(shares)
-        wait_for(lambda: all(one.metrics(LIMIT_S)["aiops_kafka_partitions"] == wanted for one in shares), LIMIT_S, self.logs)
+        has = "aiops_kafka_partitions"
+        wait_for(lambda: all(one.metrics(LIMIT_S)[has] == wanted for one in shares), LIMIT_S, self.logs)
 
     def scored_ms(self) -> int:
         """The tick that all partitions have scored; 0 while one has scored none."""
