@@ -12,7 +12,7 @@ import numpy as np
 from aiops._kernel_cache import are_compiled
 from aiops._shares import compile_kernel as compile_shares_kernel
 from aiops.sources.push import compile_kernels as compile_push_kernels
-from detectors import DETECTORS, Bank, Season
+from detectors import DETECTORS, Bank, Light, Season
 from rca.deviation import compile_kernel as compile_ranking_kernel
 
 NOTEWORTHY_S = 1.0  # cached kernels take less
@@ -25,7 +25,7 @@ def compile_kernels() -> None:
     if not are_compiled():
         log.info("compiling kernels, once per installation; takes up to a minute")
     detectors: list[Callable[[], object]] = [partial(_score, kind) for kind in DETECTORS.values()]
-    parts = [*detectors, _explain, compile_shares_kernel, compile_push_kernels, compile_ranking_kernel]
+    parts = [*detectors, _one_row, _explain, compile_shares_kernel, compile_push_kernels, compile_ranking_kernel]
     for number, part in enumerate(parts, 1):
         began = time.monotonic()
         part()
@@ -36,6 +36,11 @@ def compile_kernels() -> None:
 
 def _score(kind: type) -> None:
     kind(1).update(np.array([0, 60_000]), np.zeros((2, 1)))
+
+
+def _one_row() -> None:
+    """The live case of the light bank, which is told of what is odd only."""
+    Light(1).tick(0, np.zeros(1), watched=np.zeros(1, np.bool_))
 
 
 def _explain() -> None:
