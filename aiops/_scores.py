@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -40,16 +41,30 @@ class ScoreRow:
     upper: float
 
 
-class ScoreCollector(Collector):
-    """Reads the rows at scrape time and shows those with the highest scores."""
+class Scores(NamedTuple):
+    """Rows that may be shown, and how many scored series are not among them because others are higher."""
 
-    def __init__(self, rows: Callable[[], Iterable[ScoreRow]], limit: int) -> None:
-        self._rows = rows
+    rows: Iterable[ScoreRow]
+    left_out: int = 0
+
+
+class ScoreCollector(Collector):
+    """Reads the rows at scrape time and shows those with the highest scores.
+
+    Parameters
+    ----------
+    scores : asked for so many at every scrape; may give more
+    limit : how many are shown
+    """
+
+    def __init__(self, scores: Callable[[int], Scores], limit: int) -> None:
+        self._scores = scores
         self._limit = limit
 
     def collect(self) -> Iterator[Metric]:
         """All four metrics, and how many series the cap left out."""
-        rows = [row for row in self._rows() if math.isfinite(row.score)]
+        scores = self._scores(self._limit)
+        rows = [row for row in scores.rows if math.isfinite(row.score)]
         shown = heapq.nsmallest(self._limit, rows, key=lambda row: (-row.score, row.series))
         labelled = [(flat_labels(row.series), row) for row in shown]
         for name, text, field in _FIELDS:
@@ -60,7 +75,7 @@ class ScoreCollector(Collector):
                     metric.add_sample(name, labels, value)
             yield metric
         left_out = GaugeMetricFamily("aiops_scores_left_out", "Scored series that the cap keeps out of anomaly_score.")
-        left_out.add_metric([], len(rows) - len(shown))
+        left_out.add_metric([], scores.left_out + len(rows) - len(shown))
         yield left_out
 
     def describe(self) -> list[Metric]:

@@ -142,7 +142,9 @@ def begin_detect(shared: Shared, stop: asyncio.Event) -> Begun:  # noqa: ARG001 
     name = f"{topics.prefix}detect"
     role = Role(name, shared.connection(), Reading(topics.samples, worker.take, revoked=revoked))
     parts.telemetry.registry.register(DetectMetrics(worker, lambda: role.rebalances))
-    parts.telemetry.add_scores(lambda: score_rows(shard for one in worker.partitions.values() for shard in one.shards))
+    parts.telemetry.add_scores(
+        lambda most: score_rows((shard for one in worker.partitions.values() for shard in one.shards), most)
+    )
     report = DetectReport(worker, parts.telemetry, parts.wall_ms)
     return Begun([role], (), [worker.close], pieces=Pieces(detects=worker.statuses, report=report.report))
 

@@ -190,7 +190,7 @@ def _assembled(
         notify_max_age_s=settings.triage.notify_max_age_s,
         opened=opened,
     )
-    telemetry.add_scores(lambda: score_rows(pipeline.shards))
+    telemetry.add_scores(partial(score_rows, pipeline.shards))
     limits = WriteLimits(body_bytes=settings.push.max_body_bytes)
     otlp = OtlpReader(inputs.push.offer, limits) if inputs.push else None
     telemetry.add_verdicts(book.counts)

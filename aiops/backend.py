@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from aiops._accepted import Accepted
-from aiops._scores import ScoreRow
+from aiops._scores import ScoreRow, Scores
 from aiops.answers import StoreAnswers
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event
@@ -92,13 +94,23 @@ class ServiceBackend(StoreAnswers):
         return self.pipeline.triage.graph
 
 
-def score_rows(shards: Iterable[Shard]) -> Iterator[ScoreRow]:
-    """The latest verdict on every watched series, 1.0 = the border at which an anomaly begins."""
+def score_rows(shards: Iterable[Shard], most: int) -> Scores:
+    """The latest verdict on watched series, 1.0 = the border at which an anomaly begins.
+
+    At most so many of each shard, the highest, and of equal ones those that were seen first: a row of a million series
+    costs 15 s to write out, and nobody reads it.
+    """
+    rows, left_out = list[ScoreRow](), 0
     for shard in shards:
         # Detection goes on in another thread: rows of two lengths may meet here, and only columns of both are shown.
-        scores, view = shard.detection.border_scores().tolist(), shard.detection.view
-        if view is not None:
-            bands = zip(scores, view.expected.tolist(), view.lower.tolist(), view.upper.tolist(), strict=False)
-            for i, (score, expected, lower, upper) in enumerate(bands):
-                if shard.source.table.named(i):
-                    yield ScoreRow(shard.source.table.key(i), score, expected, lower, upper)
+        scores, view, table = shard.detection.border_scores(), shard.detection.view, shard.source.table
+        if view is None:
+            continue
+        scores = scores[: len(view.expected)]
+        there = np.flatnonzero(np.isfinite(scores))
+        shown = there[np.argsort(-scores[there], kind="stable")[:most]]
+        left_out += len(there) - len(shown)
+        parts = (scores, view.expected, view.lower, view.upper)
+        told = zip(shown.tolist(), *(part[shown].tolist() for part in parts), strict=True)
+        rows += [ScoreRow(table.key(i), *numbers) for i, *numbers in told if table.named(i)]
+    return Scores(rows, left_out)

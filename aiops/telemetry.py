@@ -20,7 +20,7 @@ from aiops import __version__
 from aiops._cost import Load
 from aiops._health import Condition, Health
 from aiops._logs import setup_logging
-from aiops._scores import ScoreCollector, ScoreRow
+from aiops._scores import ScoreCollector, ScoreRow, Scores
 from aiops.events import REASONS, Received
 from aiops.model import Anomaly, Event, EventKind, Incident, Kind, Status
 from aiops.sources._base import Batch
@@ -146,9 +146,9 @@ class Telemetry:
         """Show how often each verdict was given, undone and refused; `counts` is looked at at every scrape."""
         self.registry.register(_Counts("aiops_verdicts", "Verdicts by what came of them.", "what", counts))
 
-    def add_scores(self, rows: Callable[[], Iterable[ScoreRow]]) -> None:
-        """Show anomaly scores; `rows` is asked at every scrape."""
-        self.registry.register(ScoreCollector(rows, self._max_score_series))
+    def add_scores(self, scores: Callable[[int], Scores]) -> None:
+        """Show anomaly scores; `scores` is asked for the highest ones, so many, at every scrape."""
+        self.registry.register(ScoreCollector(scores, self._max_score_series))
 
     # -- counting
 
@@ -302,4 +302,4 @@ class _WithoutCreated(Collector):
             yield metric
 
 
-__all__ = ["Condition", "Health", "Result", "ScoreRow", "Telemetry", "setup_logging"]
+__all__ = ["Condition", "Health", "Result", "ScoreRow", "Scores", "Telemetry", "setup_logging"]

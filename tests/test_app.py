@@ -153,7 +153,7 @@ def test_what_is_pushed_while_push_is_off_is_refused(tmp_path):
     assert backend.ready() == []
     assert b"aiops_build_info" in backend.metrics()
     assert backend.graph().services() == []
-    assert list(score_rows(service.pipeline.shards)) == []
+    assert score_rows(service.pipeline.shards, 10).rows == []
     service.store.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +15,7 @@ from aiops._accepted import Accepted
 from aiops.backend import ServiceBackend, score_rows
 from aiops.demo.encode import HEADERS, encode_block
 from aiops.errors import InputError, Overloaded, StoreError, TooLarge
-from aiops.model import Incident
+from aiops.model import Incident, SeriesKey
 from aiops.series import SeriesTable
 from aiops.sources._pushed_samples import Taken, WriteLimits, key_of
 from aiops.sources.otlp import OtlpReader
@@ -184,13 +185,13 @@ def taken(pipeline, feed, rows):
 
 
 def test_there_are_no_scores_before_the_first_row(backend):
-    assert list(score_rows(backend.pipeline.shards)) == []
+    assert score_rows(backend.pipeline.shards, 10).rows == []
 
 
 def test_every_watched_series_has_a_score_and_its_band_and_a_fault_is_over_the_border(backend, feed):
     feed.values[726, 1] = 1.5
     taken(backend.pipeline, feed, 720 + 7)
-    rows = {row.series: row for row in score_rows(backend.pipeline.shards)}
+    rows = {row.series: row for row in score_rows(backend.pipeline.shards, 10).rows}
     assert set(rows) == {key for key, _ in SERIES}
     cart, db = (rows[key] for key, _ in SERIES)
     assert cart.score < 1 < db.score
@@ -200,7 +201,7 @@ def test_every_watched_series_has_a_score_and_its_band_and_a_fault_is_over_the_b
 
 
 def test_scores_are_on_the_page_of_metrics(backend, feed):
-    backend.telemetry.add_scores(lambda: score_rows(backend.pipeline.shards))
+    backend.telemetry.add_scores(partial(score_rows, backend.pipeline.shards))
     assert b"anomaly_score{" not in backend.metrics()
     taken(backend.pipeline, feed, 727)
     page = backend.metrics().decode()
@@ -228,8 +229,24 @@ def test_series_that_appear_while_scores_are_read_do_not_break_the_page(feed, le
     for one in SERIES:
         feed.table.add(*one)
     shard = SimpleNamespace(detection=Growing(*lengths), source=feed)
-    rows = list(score_rows([shard]))
-    assert [row.series for row in rows] == [SERIES[0][0]]
+    assert [row.series for row in score_rows([shard], 10).rows] == [SERIES[0][0]]
+
+
+def test_of_many_series_only_the_highest_are_written_out_and_the_others_counted():
+    table = SeriesTable()
+    for number in range(6):
+        table.add(SeriesKey("latency_p95", f"s{number}"), SERIES[0][1])
+    scores = np.array([0.1, 3.0, np.nan, 0.1, 0.2, 0.1])
+    detection = SimpleNamespace(
+        border_scores=lambda: scores, view=SimpleNamespace(expected=scores + 1, lower=scores, upper=scores + 2)
+    )
+    rows, left_out = score_rows([SimpleNamespace(detection=detection, source=SimpleNamespace(table=table))], 3)
+    assert [(row.series.service, row.score, row.expected) for row in rows] == [
+        ("s1", 3.0, 4.0),
+        ("s4", 0.2, 1.2),
+        ("s0", 0.1, 1.1),
+    ]
+    assert left_out == 2
 
 
 def otlp(backend, *metrics):

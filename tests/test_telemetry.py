@@ -14,7 +14,7 @@ from aiops.errors import ConfigError
 from aiops.events import Received
 from aiops.model import Anomaly, Block, Event, Incident, SeriesKey
 from aiops.sources import Batch
-from aiops.telemetry import Condition, Health, ScoreRow, Telemetry, setup_logging
+from aiops.telemetry import Condition, Health, ScoreRow, Scores, Telemetry, setup_logging
 
 NOW_S = 1_700_000_000.0
 
@@ -148,7 +148,7 @@ def row(service: str, score: float, **labels: str) -> ScoreRow:
 
 def test_scores_are_asked_for_at_each_scrape_and_show_no_opinion_as_nothing() -> None:
     made, rows = telemetry(), [row("cart", 0.5), row("db", math.nan)]
-    made.add_scores(lambda: rows)
+    made.add_scores(lambda _: Scores(rows))
     name = "{peer=,service=cart,signal=latency_p95}"
     got = values(made)
     assert (got[f"anomaly_score{name}"], got[f"yhat{name}"], got[f"yhat_upper{name}"]) == (0.5, 0.3, 0.5)
@@ -159,11 +159,12 @@ def test_scores_are_asked_for_at_each_scrape_and_show_no_opinion_as_nothing() ->
 
 def test_under_the_cap_the_highest_scores_are_shown_and_the_rest_counted() -> None:
     made = telemetry(max_score_series=2)
-    made.add_scores(lambda: [row("a", 0.1), row("b", 3.0), row("d", 0.2), row("c", 0.2), row("e", math.nan)])
+    rows = [row("a", 0.1), row("b", 3.0), row("d", 0.2), row("c", 0.2), row("e", math.nan)]
+    made.add_scores(lambda most: Scores(rows, left_out=100 * most))
     got = values(made)
     shown = sorted(m[1] for k in got if (m := re.match(r"anomaly_score\{.*service=(\w)", k)))
     assert shown == ["b", "c"]
-    assert got["aiops_scores_left_out"] == 2
+    assert got["aiops_scores_left_out"] == 202
 
 
 def test_labels_are_made_safe_and_stay_apart() -> None:
@@ -186,7 +187,7 @@ def test_labels_are_made_safe_and_stay_apart() -> None:
 
 def test_hostile_label_values_do_not_break_the_format() -> None:
     made = telemetry()
-    made.add_scores(lambda: [row('a"}\n evil 1\\', 1.0)])
+    made.add_scores(lambda _: Scores([row('a"}\n evil 1\\', 1.0)]))
     assert [k for k in values(made) if "evil" in k and k.startswith("anomaly_score{")]
 
 

@@ -255,7 +255,7 @@ def test_gauges_fall_what_was_let_go_is_counted_and_it_is_logged_once(caplog):
 def test_a_case_and_the_scores_show_only_series_that_are_there():
     made = shard()
     let_go(made)
-    assert [row.series.service for row in score_rows([made])] == ["s0", "s3", "s4", "s5"]
+    assert [row.series.service for row in score_rows([made], 10).rows] == ["s0", "s3", "s4", "s5"]
     _, columns, taken = _joined([made.past()], 0, made.told_ms)
     assert [key.service for key in columns] == ["s0", "s3", "s4", "s5"]
     np.testing.assert_array_equal(taken[-1], values()[-1, KEPT].astype(np.float32))
