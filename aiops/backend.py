@@ -97,8 +97,8 @@ class ServiceBackend(StoreAnswers):
 def score_rows(shards: Iterable[Shard], most: int) -> Scores:
     """The latest verdict on watched series, 1.0 = the border at which an anomaly begins.
 
-    At most so many of each shard, the highest, and of equal ones those that were seen first: a row of a million series
-    costs 15 s to write out, and nobody reads it.
+    At most so many of each shard, the highest, and of equal ones those that were seen first: to write out a row for
+    each of a million series takes seconds in which nothing else is answered, and nobody reads it.
     """
     rows, left_out = list[ScoreRow](), 0
     for shard in shards:

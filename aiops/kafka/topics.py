@@ -129,7 +129,7 @@ async def _patiently(do: Callable[[], Awaitable[T]]) -> T:
         try:
             return await do()
         except KafkaError as error:
-            if loop.time() > give_up_s:
+            if not error.retriable or loop.time() > give_up_s:
                 raise
             log.warning("a broker does not answer, asking again reason=%s", error)
             await asyncio.sleep(AGAIN_S)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import aiokafka.admin
 import pytest
-from aiokafka.errors import NodeNotReadyError
+from aiokafka.errors import NodeNotReadyError, TopicAuthorizationFailedError
 
 from aiops.errors import ConfigError, Unavailable
 from aiops.kafka import topics
@@ -60,6 +60,16 @@ def test_when_no_broker_answers_for_long_it_says_so(monkeypatch):
     monkeypatch.setattr(topics, "PATIENCE_S", 0.0)
     with pytest.raises(Unavailable, match="one:9092: NodeNotReadyError"):
         asyncio.run(make_topics("one:9092", TopicSettings()))
+
+
+def test_what_time_does_not_mend_is_said_at_once(monkeypatch, caplog):
+    async def refuse(self):
+        raise TopicAuthorizationFailedError("aiops.samples")
+
+    monkeypatch.setattr(Admin, "list_topics", refuse)
+    with pytest.raises(Unavailable, match="TopicAuthorizationFailedError"):
+        asyncio.run(make_topics("one:9092", TopicSettings()))
+    assert not caplog.messages
 
 
 def test_topics_that_are_all_there_are_left_alone():
