@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from aiops._build_notifiers import Around, build_notifiers, tended, tickets
 from aiops._build_packs import all_packs, chosen, edges
 from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
 from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
+from aiops._detection_rules import DetectionRules
 from aiops._secret_file import read_secret
 from aiops.config import PrometheusSettings, Settings, source_name
 from aiops.delivery import Delivery
@@ -116,12 +117,21 @@ def build_setup(parts: Parts) -> Setup:
         tuple(packs.values()),
         edges(packs),
         push_settings(settings.push),
-        detection_rules(settings),
+        _partition_rules(settings),
         max_series=budget.most,
         history_s=RECENT_S,
         partitions=settings.kafka.partitions,
         limited_by=f"{budget.limited_by} of a partition",
     )
+
+
+def _partition_rules(settings: Settings) -> DetectionRules:
+    """What the detectors of one partition hold to: of the budget that all series share, an equal part.
+
+    By series would be fairer, but what a partition says must follow from its own messages alone.
+    """
+    rules = detection_rules(settings)
+    return replace(rules, page_budget_total_per_week=rules.page_budget_total_per_week / settings.kafka.partitions)
 
 
 def build_gateway(parts: Parts, put: Put) -> Gateway:

@@ -84,7 +84,7 @@ class Ensemble:
     Parameters
     ----------
     step_s : distance of rows in seconds
-    limits : knows the columns of a service
+    limits : knows the columns of a service; it grows with the ensemble
 
     Attributes
     ----------
@@ -102,10 +102,9 @@ class Ensemble:
         self._rules, self._limits = rules, limits
 
     def grow(self, n: int) -> None:
-        """Make room for n columns."""
-        for part in (self.bank, self.absence, self.season, self._presence):
+        """Take in the series up to number n."""
+        for part in (self.bank, self.absence, self.season, self._presence, self._shares, self._limits):
             part.grow(n)
-        self._shares.grow(n)
         self._before = np.concatenate([self._before, np.full(n - len(self._before), np.nan)])
 
     def update(self, times: I64, values: F64, tracked: Collection[int] = ()) -> Said:
@@ -158,12 +157,17 @@ class Ensemble:
         return prefixed(parts | {"shares": self._shares.to_arrays(columns)})
 
     def restore(self, state: State) -> None:
-        """Take up a snapshot. Raises ValueError or KeyError when its layout is not ours."""
+        """Take up a snapshot; the table has its series already.
+
+        Raises ValueError or KeyError when its layout is not ours.
+        """
         for name, part in (("bank", self.bank), ("absence", self.absence), ("season", self.season)):
             part.restore(part_of(state, name))
         self._presence.from_arrays(part_of(state, "presence"))
         self._shares.from_arrays(part_of(state, "shares"))
         self._before = state["presence.value"].astype(np.float64)
+        # Before their first row too: other shards ask how many of these may page.
+        self.grow(len(self.bank))
 
     def _wanted(self, tracked: Collection[int]) -> Wanted:
         watched = np.zeros(len(self.bank), np.bool_)

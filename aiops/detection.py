@@ -216,7 +216,6 @@ class Detection:
         fresh, n = block.times > self.last_ms, self.table.width
         if n > len(self._limits.usual):
             self.ensemble.grow(n)
-            self._limits.grow(n)
         self._adopt()
         if self.rules.page_budget_total_per_week:
             self._limits.share(self.rules.page_budget_total_per_week / 7, self.others)

@@ -319,6 +319,8 @@ class Partition:
             self._shards[name] = Shard(
                 PulledRows(name, step_s, SeriesTable(self._setup.max_series, self._setup.limited_by)), self._setup.rules
             )
+            for one in self._shards.values():
+                one.siblings = tuple(self._shards.values())
         return self._shards[name]
 
     def _told(self, time_ms: int) -> list[Found]:
