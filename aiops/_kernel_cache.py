@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -22,8 +25,14 @@ def use_own_cache() -> None:
 
 
 def are_compiled() -> bool:
-    """Tell whether an earlier start left compiled kernels behind."""
-    return any(Path(os.environ.get("NUMBA_CACHE_DIR", "")).glob("**/*.nbi"))
+    """Tell whether an earlier start compiled all kernels; one that was interrupted, or another command, left a part."""
+    return _mark().is_file()
+
+
+def say_compiled() -> None:
+    """Remember that all kernels are compiled. It is for messages only, so a folder that takes no file is no error."""
+    with suppress(OSError):
+        _mark().touch()
 
 
 def sources_digest() -> str:
@@ -33,6 +42,13 @@ def sources_digest() -> str:
         for path in sorted((ROOT / package).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _mark() -> Path:
+    """Numba keeps kernels by the path of their file and by its own version: each installation compiles for itself."""
+    installation = f"{ROOT} {sys.version} {version('numba')} {version('llvmlite')}"
+    name = hashlib.blake2b(installation.encode(), digest_size=8).hexdigest()
+    return Path(os.environ.get("NUMBA_CACHE_DIR", "")) / f"all-compiled-{name}"
 
 
 def _folder() -> Path:

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from aiops._kernel_cache import are_compiled
+from aiops._kernel_cache import are_compiled, say_compiled
 from aiops._shares import compile_kernel as compile_shares_kernel
 from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS, Bank, Light, Season
@@ -32,6 +32,7 @@ def compile_kernels() -> None:
         seconds = time.monotonic() - began
         if seconds > NOTEWORTHY_S:
             log.info("kernels compiled part=%d of=%d seconds=%.0f", number, len(parts), seconds)
+    say_compiled()
 
 
 def _score(kind: type) -> None:

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from aiops import __version__
+
 app = typer.Typer(
     name="aiops",
-    help="Detects incidents in Prometheus data, ranks their root cause, and tells on-call once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -37,12 +38,31 @@ TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File with 
 Format = Annotated[Literal["text", "json"], typer.Option("--format", help="How to print.")]
 
 
+def _say_version(asked: bool) -> None:  # noqa: FBT001 typer calls it so
+    if asked:
+        typer.echo(f"aiops {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Detects incidents in Prometheus data, ranks their root cause, and tells on-call once."""
+
+
 @app.command()
 def run(
     config: ConfigFile = Path("aiops.yaml"),
     role: Annotated[list[Role] | None, typer.Option(help="What this worker does on Kafka; may be given again.")] = None,
 ) -> None:
-    """Run the service until Ctrl-C or SIGTERM: one process for all, or a worker where `kafka` is set."""
+    """Run the service, or one worker of it on Kafka.
+
+    Until Ctrl-C or SIGTERM: one process for all, or a worker where `kafka` is set.
+    """
     from aiops.commands.service import run_service
 
     run_service(config, [one.value for one in role or ()])
@@ -56,7 +76,7 @@ def demo(
     port: Annotated[int, typer.Option(help="Port of the page; 0 = any free one.")] = 8080,
     seed: Annotated[int, typer.Option(help="Seed of the simulated shop.")] = 7,
 ) -> None:
-    """Run the service on a simulated shop in which one deploy goes wrong."""
+    """Run it on a simulated shop where one deploy goes wrong."""
     from aiops.commands.demonstration import run_demo
 
     run_demo(once=once, output=output, port=port, seed=seed)
@@ -69,7 +89,10 @@ def init(
     *,
     force: Annotated[bool, typer.Option(help="Overwrite the file.")] = False,
 ) -> None:
-    """Look at a Prometheus, say what would be watched, and write a commented configuration."""
+    """Look at a Prometheus and write a commented configuration.
+
+    Says what would be watched, and what that costs.
+    """
     from aiops.commands.setup import write_config
 
     write_config(prometheus, output, force=force)
@@ -97,7 +120,7 @@ def replay(
     alerts_only: Annotated[bool, typer.Option("--alerts-only", help="Group alerts, detect nothing: seconds.")] = False,
     output: Format = "text",
 ) -> None:
-    """Put history through the whole pipeline and print which incidents would have been told."""
+    """Print the incidents that history would have caused."""
     from aiops.commands.history import run_replay
 
     run_replay(
@@ -120,7 +143,10 @@ def score(
     joint: Annotated[bool, typer.Option(help="INPUT has several channel columns, scored together.")] = False,
     page_budget: Annotated[float, typer.Option(help="False pages per series and 30 days.")] = 1.0,
 ) -> None:
-    """Score series: rarity, expected band and pages, strictly causal."""
+    """Score series of a file: rarity, expected band, pages.
+
+    Strictly causal: no score knows of later samples.
+    """
     from aiops.commands.files import score_file
 
     score_file(source, output, joint=joint, page_budget=page_budget)
@@ -131,7 +157,7 @@ def rank(
     cases: Annotated[list[Path], typer.Argument(metavar="CASE_DIR...", help="Case folders.")],
     output: Annotated[Path | None, typer.Option(help="File for the JSON lines; default: standard output.")] = None,
 ) -> None:
-    """Rank the services of each case folder by how likely they are the cause."""
+    """Rank services of case folders by how likely the cause."""
     from aiops.commands.files import rank_cases
 
     rank_cases(cases, output)
@@ -143,7 +169,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Case folder to write.")],
     store: StorePlace = "aiops.sqlite",
 ) -> None:
-    """Write what the ranker saw of an incident as a case folder."""
+    """Write what the ranker saw of an incident to a folder."""
     from aiops.commands.incidents import export_case
 
     export_case(incident, folder, store)
@@ -155,7 +181,7 @@ def explain(
     store: StorePlace = "aiops.sqlite",
     output: Format = "text",
 ) -> None:
-    """Say what is known of an incident and why each suspect was named."""
+    """Say why each suspect of an incident was named."""
     from aiops.commands.incidents import explain_incident
 
     explain_incident(incident, store, output=output)
@@ -166,7 +192,10 @@ def migrate(
     store: StorePlace = "aiops.sqlite",
     to: Annotated[str, typer.Option(help="Revision to go to, such as 0002; the newest one by default.")] = "",
 ) -> None:
-    """Bring the tables of a store to another revision, up or down. The service does the way up by itself."""
+    """Bring tables of a store to another revision, up or down.
+
+    The service does the way up by itself.
+    """
     from aiops.commands.migrate import migrate_tables
 
     migrate_tables(store, to)
@@ -182,7 +211,7 @@ def verdict(
     url: Service = "http://127.0.0.1:8080",
     token_file: TokenFile = None,
 ) -> None:
-    """Say what an incident was, and see which rules that changes."""
+    """Say what an incident was, see which rules that changes."""
     from aiops.commands.verdicts import give_verdict
 
     give_verdict(incident, answer, who=who, note=note, url=url, token_file=token_file)
@@ -199,7 +228,7 @@ def verdicts(
     token_file: TokenFile = None,
     output: Format = "text",
 ) -> None:
-    """List what people said of incidents, each with what it changed."""
+    """List what people said of incidents and what it changed."""
     from aiops.commands.verdicts import list_verdicts, undo_verdict
 
     if undo:
@@ -214,7 +243,7 @@ def postmortem(
     output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     store: StorePlace = "aiops.sqlite",
 ) -> None:
-    """Write what is known of an incident as a Markdown page."""
+    """Write all that is known of an incident as Markdown."""
     from aiops.commands.reports import write_postmortem
 
     write_postmortem(incident, store, output)
@@ -226,7 +255,10 @@ def noise_report(
     output: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     store: StorePlace = "aiops.sqlite",
 ) -> None:
-    """Write what the last days cost people: pages, how many were worth it, what was held back."""
+    """Write what the last days cost people, as Markdown.
+
+    Pages, how many were worth it, what was held back.
+    """
     from aiops.commands.reports import write_noise_report
 
     write_noise_report(days, store, output)
@@ -242,7 +274,7 @@ def dead_letters(
     token_file: TokenFile = None,
     output: Format = "text",
 ) -> None:
-    """List notifications that were given up, or try them again."""
+    """List notifications that were given up, or retry them."""
     from aiops.commands.delivery import list_dead_letters, replay_dead_letters
 
     if replay:
@@ -266,7 +298,7 @@ def suppressed(
     list_suppressed(store, since_ms=time_ms(since, "--since"), incident=incident, output=output)
 
 
-silence = typer.Typer(help="Silences of Alertmanager: what nobody is told of, and until when.", no_args_is_help=True)
+silence = typer.Typer(help="List, propose, make and end silences of Alertmanager.", no_args_is_help=True)
 app.add_typer(silence, name="silence")
 
 Who = Annotated[str, typer.Option(help="Your name.")]
@@ -322,7 +354,7 @@ def silence_expire(
 
 @app.command()
 def audit(url: Service = "http://127.0.0.1:8080", token_file: TokenFile = None, output: Format = "text") -> None:
-    """List who pressed which button in Slack, and who made and ended silences."""
+    """List who pressed which button, and who silenced what."""
     from aiops.commands.silences import list_audit
 
     list_audit(url=url, token_file=token_file, output=output)
@@ -330,7 +362,7 @@ def audit(url: Service = "http://127.0.0.1:8080", token_file: TokenFile = None, 
 
 @app.command()
 def doctor(config: ConfigFile = Path("aiops.yaml"), output: Format = "text") -> None:
-    """Look at everything the service needs, and say what to do about what is wrong."""
+    """Check all the service needs, and say what to do."""
     from aiops.commands.doctor import require_well
 
     require_well(config, output=output)

@@ -18,6 +18,7 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, field
 
+from aiops._config_hints import hint
 from aiops._config_kafka import KafkaInput, KafkaSettings
 from aiops._config_receivers import (
     AlertmanagerReceiver,
@@ -201,6 +202,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> Settings:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(str(path), "", "is not there; `aiops init --prometheus URL` writes one") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(str(path), "", f"cannot be read: {error}") from error
     return parse(text, where=str(path), environment=environment, beside=path.parent)
@@ -217,7 +220,8 @@ def parse(text: str, *, where: str, environment: Mapping[str, str] = os.environ,
         settings = msgspec.convert(filled, Settings)
     except msgspec.ValidationError as error:
         rule, _, place = str(error).partition(" - at `$")
-        raise ConfigError(where, place.strip("`.") or "top level", rule) from error
+        place = place.strip("`.")
+        raise ConfigError(where, place or "top level", rule + hint(Settings, place, rule, filled)) from error
     _check(settings, where, beside)
     return settings
 

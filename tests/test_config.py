@@ -92,6 +92,33 @@ def test_an_error_names_file_key_and_rule(text, key, rule):
     assert rule in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ("detection: {page_budget: 1}", "`page_budget`; did you mean `page_budget_per_30d`?"),
+        ("store: {xyz: 1}", "`xyz`; known are `keep_days`, `path`, `url`"),
+        ("notifiers: [{kind: slak}]", "'slak'; did you mean `slack`?"),
+        (
+            "notifiers: [{kind: fax}]",
+            "'fax'; known are `alertmanager`, `console`, `github`, `grafana`, `jira`, `pagerduty`, `slack`, `webhook`",
+        ),
+        ("notifiers: [{kind: console, adress: x}]", "`adress`; known are `name`"),
+        ("notifiers: [{kind: slack, token_file: x, routes: [{chanel: x}]}]", "`chanel`; did you mean `channel`?"),
+        ("notifiers: [{kind: webhook, url: 'http://a', only: {kinds: [x]}}]", "`kinds`; did you mean `kind`?"),
+        ("notifiers: [{kind: webhook, url: 'http://a', headers: {a: 1}}]", "Expected `str`, got `int`"),
+        ("prometheus: [{url: 'http://a', basic_auth: {user: x}}]", "`user`; did you mean `username`?"),
+        ("log_level: warn", "'warn'; did you mean `warning`?"),
+        ("push: {packs: all}", "'all'; known are `[...]`, `auto`"),
+        ("prometheus: {url: 'http://a'}", "wanted is a list: write `- ` before each entry"),
+        ("listen:", "leave the key out or give it a value"),
+    ],
+)
+def test_an_error_says_what_would_have_been_right(text, ends):
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert str(caught.value).endswith(ends)
+
+
 def test_basic_auth_and_bearer_token_exclude_each_other(tmp_path):
     (tmp_path / "secret").write_text("x")
     text = (
@@ -102,7 +129,7 @@ def test_basic_auth_and_bearer_token_exclude_each_other(tmp_path):
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"missing\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"missing\.yaml: is not there; `aiops init"):
         config.load(tmp_path / "missing.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"bytes\.yaml: cannot be read"):

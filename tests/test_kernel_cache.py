@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from aiops import _kernel_cache
-from aiops._kernel_cache import PACKAGES, ROOT, are_compiled, sources_digest, use_own_cache
+from aiops._kernel_cache import PACKAGES, ROOT, are_compiled, say_compiled, sources_digest, use_own_cache
 
 
 def test_every_kernel_is_in_a_folder_that_the_name_of_the_cache_is_made_of():
@@ -34,10 +34,23 @@ def test_an_own_setting_is_respected(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     use_own_cache()
     assert os.environ["NUMBA_CACHE_DIR"] == str(tmp_path)
-    assert not are_compiled()
+
+
+def test_kernels_are_all_compiled_only_once_a_start_said_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "kernel.nbi").touch()
+    assert not are_compiled(), "an interrupted start leaves a part"
+    say_compiled()
     assert are_compiled()
+    monkeypatch.setattr(_kernel_cache, "ROOT", tmp_path)
+    assert not are_compiled(), "another installation compiles for itself"
+
+
+def test_a_folder_that_takes_no_file_stops_no_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "missing"))
+    say_compiled()
+    assert not are_compiled()
 
 
 def test_without_a_home_to_write_to_the_cache_is_a_temporary_folder(tmp_path, monkeypatch):

@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from aiops import __version__
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("aiops", "detectors", "rca")
 
@@ -49,7 +51,10 @@ def test_the_command_its_versions_and_its_extras_are_declared(wheel):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     metadata = declared("METADATA").splitlines()
     assert "Name: aiops-oncall" in metadata
+    assert f"Version: {__version__}" in metadata
     assert "Requires-Python: <3.14,>=3.11" in metadata
+    assert "License-Expression: Apache-2.0" in metadata
+    assert "Apache License" in declared("licenses/LICENSE")
     assert {line.removeprefix("Provides-Extra: ") for line in metadata if line.startswith("Provides-Extra")} == set(
         project["optional-dependencies"]
     )
