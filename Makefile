@@ -62,7 +62,7 @@ lock: ## choose new exact versions for tests (needs uv)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --no-emit-index-url --no-header pyproject.toml --output-file $(LOCK)
 
 docs: $(VENV)/.dev ## write the pages that are generated from the code
-	$(BIN)/python -m aiops.reference docs/settings.md
+	$(BIN)/python -m aiops.reference docs
 
 # numba would run old code of a kernel that only calls an edited one; the folder is named by all of them.
 bench-%: export NUMBA_CACHE_DIR = $(CURDIR)/build/kernels/$(shell cat $$(find detectors rca aiops/sources -name '*.py' | sort) | cksum | cut -d' ' -f1)

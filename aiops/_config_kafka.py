@@ -13,8 +13,8 @@ RecordFormat = Literal["prometheus_json", "remote_write", "otlp_proto", "cloudev
 class KafkaInput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A topic of others that is read as input by the gateways."""
 
-    topic: Annotated[str, Meta(min_length=1)]
-    format: RecordFormat
+    topic: Annotated[str, Meta(min_length=1, description="its name")]
+    format: Annotated[RecordFormat, Meta(description="of its records")]
 
 
 class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +35,9 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
     user: Annotated[str, Meta(description="for SASL; empty = none")] = ""
     password_file: Annotated[str, Meta(description="file with the password for SASL")] = ""
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Meta(description="of SASL, where `user` is set")
+    ] = "SCRAM-SHA-512"
     inputs: Annotated[list[KafkaInput], Meta(description="topics of others that are read as input")] = field(
         default_factory=list
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 Url = Annotated[str, Meta(pattern="^https?://")]
+Name = Annotated[str, Meta(description="for logs, metrics and commands; no two receivers have the same")]
 Seconds = Annotated[float, Meta(gt=0, description="for connecting, and for each read and write")]
 
 
@@ -23,3 +24,6 @@ class Only(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     service: Annotated[list[str], Meta(description="one of these takes part, `*` is any text; none = all")] = field(
         default_factory=list
     )
+
+
+Told = Annotated[Only, Meta(description="of which incidents it is told; all, if absent")]

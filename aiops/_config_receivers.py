@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from aiops._config_only import Only, Seconds, Url
+from aiops._config_only import Name, Only, Seconds, Told, Url
 from aiops._config_slack import SlackReceiver
 from aiops._config_sources import BasicAuth
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
@@ -15,21 +15,21 @@ from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver,
 class ConsoleReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
     """Incidents as text blocks on standard output."""
 
-    name: str = "console"
+    name: Name = "console"
 
 
 class WebhookReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
     """Incidents as JSON, POSTed to an address."""
 
-    url: Annotated[str, Meta(pattern="^https?://")]
-    name: str = "webhook"
-    headers: dict[str, str] = field(default_factory=dict)
+    url: Annotated[Url, Meta(description="where each notification is POSTed")]
+    name: Name = "webhook"
+    headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
     token_file: Annotated[str, Meta(description="file with a bearer token for the receiver")] = ""
     secret_file: Annotated[str, Meta(description="file with a secret that signs the body")] = ""
     template_file: Annotated[str, Meta(description="file with a Jinja template that makes the body")] = ""
     content_type: Annotated[str, Meta(description="of what the template makes")] = "application/json"
-    timeout_s: Annotated[float, Meta(gt=0)] = 10.0
-    only: Only = Only()
+    timeout_s: Seconds = 10.0
+    only: Told = Only()
 
 
 class AlertmanagerReceiver(
@@ -38,7 +38,7 @@ class AlertmanagerReceiver(
     """Incidents as alerts of an Alertmanager, a heartbeat, and its silences."""
 
     urls: Annotated[list[Url], Meta(min_length=1, description="every replica, without a load balancer")]
-    name: str = "alertmanager"
+    name: Name = "alertmanager"
     incidents: Annotated[bool, Meta(description="send incidents as alerts `AiopsIncident`")] = True
     watchdog: Annotated[bool, Meta(description="send the alert `AiopsWatchdog` while the service is healthy")] = True
     silences: Annotated[bool, Meta(description="tell nobody of what is silenced there")] = True
@@ -47,10 +47,10 @@ class AlertmanagerReceiver(
     )
     headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
     token_file: Annotated[str, Meta(description="file with a bearer token")] = ""
-    basic_auth: BasicAuth | None = None
+    basic_auth: Annotated[BasicAuth | None, Meta(description="in place of `token_file`")] = None
     ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
     timeout_s: Seconds = 10.0
-    only: Only = Only()
+    only: Told = Only()
 
 
 Receiver = (

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from aiops._config_only import Only, Seconds
+from aiops._config_only import Name, Only, Seconds, Told
 
 
 class SlackRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ class SlackReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     token_file: Annotated[str, Meta(min_length=1, description="file with the bot token, xoxb-...")]
     channel: Annotated[str, Meta(min_length=1, description="id, or name the first time; where no route fits")]
-    name: str = "slack"
+    name: Name = "slack"
     routes: Annotated[list[SlackRoute], Meta(description="the first that fits wins")] = field(default_factory=list)
     app_token_file: Annotated[str, Meta(description="app token, xapp-...: buttons work over Socket Mode")] = ""
     signing_secret_file: Annotated[str, Meta(description="buttons work over POST /slack/interactions")] = ""
@@ -49,4 +49,4 @@ class SlackReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         "https://slack.com/api/"
     )
     timeout_s: Seconds = 10.0
-    only: Only = Only()
+    only: Told = Only()

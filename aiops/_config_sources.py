@@ -10,8 +10,8 @@ from msgspec import Meta, Struct, field
 class BasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """User and password for basic authentication."""
 
-    username: str
-    password_file: str
+    username: Annotated[str, Meta(description="as the server knows it")]
+    password_file: Annotated[str, Meta(description="file with the password, read at each start")]
 
 
 class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +28,7 @@ class PrometheusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     headers: Annotated[dict[str, str], Meta(description="extra request headers")] = field(default_factory=dict)
     tenant: Annotated[str, Meta(description="X-Scope-OrgID header")] = ""
     bearer_token_file: Annotated[str, Meta(description="file with a bearer token, read at each start")] = ""
-    basic_auth: BasicAuth | None = None
+    basic_auth: Annotated[BasicAuth | None, Meta(description="in place of `bearer_token_file`")] = None
     ca_file: Annotated[str, Meta(description="certificate authority for TLS")] = ""
     timeout_s: Annotated[float, Meta(gt=0, description="limit for one query, seconds")] = 30.0
     max_points: Annotated[int, Meta(ge=10, description="points per series one range query may ask for")] = 11_000

@@ -30,7 +30,7 @@ class Load:
     """What so many series cost together.
 
     >>> Load(full=1_000, light=0, step_s=15.0).text()
-    '3.81 MiB of memory and less than 0.01 % of a core'
+    '3.81 MiB of memory and less than 0.01% of a core'
     """
 
     full: int
@@ -56,8 +56,8 @@ def core_text(cores: float) -> str:
     """A share of one core in words.
 
     >>> core_text(0.00267), core_text(1e-6)
-    ('0.27 % of a core', 'less than 0.01 % of a core')
+    ('0.27% of a core', 'less than 0.01% of a core')
     """
     if cores < 1e-4:
-        return "less than 0.01 % of a core"
-    return f"{words.plain(round(100 * cores, 2))} % of a core"
+        return "less than 0.01% of a core"
+    return f"{words.plain(round(100 * cores, 2))}% of a core"

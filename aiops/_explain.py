@@ -69,8 +69,8 @@ def explanation(
     >>> odd = Anomaly("a", key, "latency", "s", "up", True, 40 * DAY_MS, 0, None, 1.9, 0.2, 0.15, 0.31, 5.0, 2.5)
     >>> explanation(odd, [39 * DAY_MS, 20 * DAY_MS + 7_200_000, 5 * DAY_MS])
     ... # doctest: +NORMALIZE_WHITESPACE
-    'above the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; rarer than once in 90 days on this series; third time in
-     30 days, the second at this hour; silent with min_absolute above 1.7 s or page_budget_per_30d below 0.095'
+    'above the usual 150 ms to 310 ms since 10 Feb 00:00 UTC; rarer than once in 90 days on this series; third time in
+     30 days, the second at this hour; silent with min_absolute above 1.7 or page_budget_per_30d below 0.095'
     """
     if anomaly.went == "absent":
         parts = [
@@ -134,9 +134,9 @@ def recurrence(started_ms: int, earlier_ms: Sequence[int]) -> str:
 
 
 def silenced_by(anomaly: Anomaly) -> str:
-    """What setting would have kept an anomaly silent, named as the configuration names it."""
+    """What setting would have kept an anomaly silent, to copy: named, and in the unit, as the configuration has it."""
     deviation = abs(anomaly.value - anomaly.expected)
-    silencers = [f"min_absolute above {quantity(deviation, anomaly.unit)}"] if math.isfinite(deviation) else []
+    silencers = [f"min_absolute above {deviation:.3g}"] if math.isfinite(deviation) else []
     budget = REMEMBERED_DAYS * 10.0**-anomaly.rarity
     if budget > SILLIEST_BUDGET:
         name = "page_budget_per_30d" if anomaly.pages else "evidence_budget_per_30d"
@@ -148,7 +148,7 @@ def at_this_hour(unit: str, lower: float, upper: float) -> str:
     """What the season's band says of this time; "" when it has no opinion.
 
     >>> at_this_hour("s", 0.3, 0.31), at_this_hour("s", 0.1, 0.7), at_this_hour("s", -0.3, 0.7)
-    ('at this hour usually 0.305 s', 'at this hour usually 0.178 s to 0.622 s', 'at this hour usually 0.57 s at most')
+    ('at this hour usually 305 ms', 'at this hour usually 178 ms to 622 ms', 'at this hour usually 570 ms at most')
     """
     low, high = reached(lower, upper)
     if not math.isfinite(low):
@@ -170,7 +170,7 @@ def _band(anomaly: Anomaly) -> str:
 
 def _spoke(anomaly: Anomaly, counts: dict[str, float]) -> str:
     names = [name for name, surprise in anomaly.detectors if surprise >= SPOKE][:3]
-    names = [f"{name} (counts {100.0 * counts[name]:.0f} %)" if name in counts else name for name in names]
+    names = [f"{name} (counts {100.0 * counts[name]:.0f}%)" if name in counts else name for name in names]
     return f"detectors that spoke: {', '.join(names)}" if names else ""
 
 

@@ -57,7 +57,7 @@ __all__ = [
 class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The HTTP side."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Meta(description="address to listen on; 0.0.0.0 = all of this machine")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="0 = any free port")] = 8080
     public_url: Annotated[
         str, Meta(pattern="^(https?://.+)?$", description="address under which people reach the pages, for links")
@@ -262,6 +262,8 @@ def _check_files(settings: Settings, where: str, beside: Path) -> None:
         if one.basic_auth and one.bearer_token_file:
             raise ConfigError(where, f"prometheus[{i}]", "basic_auth and bearer_token_file exclude each other")
     for i, receiver in enumerate(settings.notifiers):
+        if isinstance(receiver, AlertmanagerReceiver) and receiver.basic_auth and receiver.token_file:
+            raise ConfigError(where, f"notifiers[{i}]", "basic_auth and token_file exclude each other")
         files |= {f"notifiers[{i}].{key}": name for key, name in receiver_files(receiver).items()}
     for key, name in files.items():
         if name and not (beside / name).is_file():

@@ -1,19 +1,21 @@
-"""Writes the page of all settings from the settings themselves: `python -m aiops.reference docs/settings.md`."""
+"""Writes the pages of all settings and of all metrics from the code: `python -m aiops.reference docs`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+from prometheus_client import Metric
 
 from aiops import config
 from aiops._config_kafka import KafkaInput, KafkaSettings
 from aiops._config_only import Only
 from aiops._config_slack import SlackReceiver, SlackRoute
 from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
+from aiops.telemetry import Telemetry
 
 HEAD = """# Settings
 
@@ -52,8 +54,20 @@ SECTIONS = (
 )
 
 
-def page() -> str:
-    """The whole page as Markdown."""
+METRICS_HEAD = """# Metrics
+
+For those who watch the service: what `/metrics` shows of it, from the start, at zero. `deploy/rules.yml` has alerts on
+them, `deploy/grafana/` a dashboard. Beside them are `aiops_verdicts_total` by outcome, the usual `process_*`, those of
+[workers on Kafka](kafka.md), and `anomaly_score`, `yhat`, `yhat_lower`, `yhat_upper` of the series that score highest
+(`listen.max_score_series`; `aiops_scores_left_out` counts the rest). This page is written by `make docs`.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """All settings as Markdown."""
     return HEAD + "".join(f"\n{_section(name, kind)}" for name, kind in SECTIONS)
 
 
@@ -65,28 +79,53 @@ def _section(name: str, kind: type[msgspec.Struct]) -> str:
 def _rows(kind: type[msgspec.Struct]) -> Iterator[str]:
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
-        meta = _meta(hints[field.name])
-        rule = ", ".join(
-            f"{sign} {getattr(meta, name)}"
-            for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"), ("pattern", "matches"))
-            if meta and getattr(meta, name) is not None
+        kind, *metas = (
+            get_args(hints[field.name]) if get_origin(hints[field.name]) is Annotated else [hints[field.name]]
         )
-        told = meta.description if meta and meta.description else ""
-        yield f"| `{field.name}` | {_default(field)} | {rule.replace('|', chr(92) + '|')} | {told} |"
+        rules = [
+            f"{sign} {getattr(meta, name)}"
+            for meta in metas
+            for name, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"), ("pattern", "matches"))
+            if getattr(meta, name) is not None
+        ]
+        rule = ", ".join([*_choices(kind), *rules]).replace("|", "\\|")
+        told = [meta.description for meta in metas if meta.description]
+        yield f"| `{field.name}` | {_default(field)} | {rule} | {told[-1] if told else ''} |"
 
 
-def _meta(hint: Any) -> msgspec.Meta | None:
-    if get_origin(hint) is not Annotated:
-        return None
-    return next((m for m in get_args(hint)[1:] if isinstance(m, msgspec.Meta)), None)
+def _choices(hint: Any) -> list[str]:
+    """The words that may be written there, alone or in a list."""
+    if get_origin(hint) is list:
+        return _choices(get_args(hint)[0])
+    return [" or ".join(f"`{one}`" for one in get_args(hint) if one)] if get_origin(hint) is Literal else []
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value not in ("", {}, [], None) else ""
+    if value in ("", {}, [], None) or isinstance(value, msgspec.Struct):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def metrics_page() -> str:
+    """The service's own metrics as Markdown."""
+    telemetry = Telemetry()
+    # What has labels of its own is there once one of them is known.
+    telemetry.add_source("push", reasons=("late",))
+    telemetry.add_receiver("console")
+    found = sorted(telemetry.registry.collect(), key=lambda one: one.name)
+    return METRICS_HEAD + "".join(_metric(one) for one in found if one.name.startswith("aiops_"))
+
+
+def _metric(one: Metric) -> str:
+    name = f"{one.name}_total" if one.type == "counter" else one.name
+    labels = dict.fromkeys(label for sample in one.samples for label in sample.labels if label != "le")
+    return f"| `{name}` | {one.type} | {', '.join(f'`{label}`' for label in labels)} | {one.documentation} |\n"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    folder = Path(sys.argv[1])
+    (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (folder / "metrics.md").write_text(metrics_page(), encoding="utf-8")

@@ -1,7 +1,8 @@
 """Numbers as people say them: sizes, units, times and how rare something is.
 
 Every text a person reads (pages, notifications, console) takes its numbers from here, so that the same incident reads
-the same everywhere. NaN is said in words, never printed.
+the same everywhere. `rca/units.py` says them the same way for its evidence, which stands beside. NaN is said in words,
+never printed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def quantity(value: float, unit: str = "") -> str:
     >>> quantity(1.9, "s"), quantity(0.045, "s"), quantity(5400, "s"), quantity(3.2 * 2**30, "bytes")
     ('1.9 s', '45 ms', '90 min', '3.2 GiB')
     >>> quantity(0.061, "ratio"), quantity(120.0, "req/s"), quantity(float("nan"), "s")
-    ('6.1 %', '120 req/s', 'no value')
+    ('6.1%', '120 req/s', 'no value')
     """
     if not math.isfinite(value):
         return _NO_VALUE
@@ -63,7 +64,7 @@ def quantity(value: float, unit: str = "") -> str:
         number, name = (value if base == "%" else value * 100.0), "%"
     else:
         number, name = value, base
-    return f"{plain(number)} {name}{slash}{per}".rstrip()
+    return f"{plain(number)}{'' if name == '%' else ' '}{name}{slash}{per}".rstrip()
 
 
 def _bytes(value: float) -> tuple[float, str]:
@@ -76,7 +77,7 @@ def _seconds(value: float) -> tuple[float, str]:
     for step, name in _TIME_STEPS:
         if size >= 2 * step:
             return value / step, name
-    if size >= 0.1 or size == 0.0:
+    if size >= 1.0 or size == 0.0:
         return value, "s"
     return (value * 1e3, "ms") if size >= 1e-3 else (value * 1e6, "µs")
 
@@ -85,9 +86,9 @@ def size(value: float, expected: float, unit: str = "", went: Literal["up", "dow
     """How far a value is from what was expected of it.
 
     >>> size(1.9, 0.31, "s")
-    '1.9 s, 6.1x the expected 0.31 s'
+    '1.9 s, 6.1x the expected 310 ms'
     >>> size(12.0, 120.0, "req/s", "down"), size(0.2, 0.0, "ratio")
-    ('12 req/s, 10 % of the expected 120 req/s', '20 % where 0 % is expected')
+    ('12 req/s, 10% of the expected 120 req/s', '20% where 0% is expected')
     >>> size(float("nan"), 120.0, "req/s", "absent")
     'no data where 120 req/s is expected'
     """
@@ -117,13 +118,13 @@ def plain_percent(share: float) -> str:
     """A share of one in whole percent, never rounded to 0 or 100 when it is neither.
 
     >>> plain_percent(0.714), plain_percent(0.001), plain_percent(0.9999), plain_percent(float("nan"))
-    ('71 %', 'under 1 %', 'over 99 %', 'no value')
+    ('71%', 'under 1%', 'over 99%', 'no value')
     """
     if not math.isfinite(share):
         return _NO_VALUE
     if 0.0 < share < 0.01:
-        return "under 1 %"
-    return "over 99 %" if 0.99 < share < 1.0 else f"{share * 100:.0f} %"
+        return "under 1%"
+    return "over 99%" if 0.99 < share < 1.0 else f"{share * 100:.0f}%"
 
 
 def how_rare(rarity: float) -> str:

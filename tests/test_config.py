@@ -126,6 +126,9 @@ def test_basic_auth_and_bearer_token_exclude_each_other(tmp_path):
     )
     with pytest.raises(ConfigError, match="exclude each other"):
         config.parse(text, where="a.yaml", beside=tmp_path)
+    receiver = "kind: alertmanager, urls: ['http://a'], basic_auth: {username: u, password_file: secret}"
+    with pytest.raises(ConfigError, match=r"notifiers\[0\]: basic_auth and token_file exclude each other"):
+        config.parse(f"notifiers: [{{{receiver}, token_file: secret}}]", where="a.yaml", beside=tmp_path)
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):
@@ -147,13 +150,20 @@ def test_sources_are_named_by_host_and_port_unless_named():
 
 def test_every_setting_is_on_the_page_of_settings_and_the_page_is_current():
     page = (ROOT / "docs" / "settings.md").read_text()
-    assert page == reference.page(), "run `make docs`"
+    assert page == reference.settings_page(), "run `make docs`"
     for field in msgspec.structs.fields(config.Settings):
         assert f"`{field.name}`" in page.partition("## ")[0]
     for _, kind in reference.SECTIONS:
         for field in msgspec.structs.fields(kind):
             assert f"| `{field.name}` |" in page
+    assert "|  |\n" not in page, "a setting without a meaning"
     assert structs_in(config.Settings) <= {kind for _, kind in reference.SECTIONS} | {config.Settings}
+
+
+def test_the_page_of_metrics_is_current_and_says_what_each_means():
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    assert page == reference.metrics_page(), "run `make docs`"
+    assert "|  |\n" not in page
 
 
 def structs_in(hint: Any) -> set[type[msgspec.Struct]]:

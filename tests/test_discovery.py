@@ -170,7 +170,7 @@ def test_the_plan_says_what_is_watched_and_what_it_costs(packs):
         "  requests_rate* 2, error_ratio* 2, cpu_cores 5\n  of cart, shop\n"
         "mesh: The mesh pack\n  1 service, 1 series, 2 calls between services\n  requests_rate* 1\n  of db\n\n"
         "In all 10 series of 3 services: about 10 MiB of memory for them,\n"
-        "less than 0.01 % of a core, and 12 queries a minute on the server (one value every 30 s).\n"
+        "less than 0.01% of a core, and 12 queries a minute on the server (one value every 30 s).\n"
         "Only signals marked * open incidents, the rest is evidence: 3 services with such a signal.\n"
         "Calls between services are known from metrics: 2.\n"
     )

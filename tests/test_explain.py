@@ -30,33 +30,33 @@ ODD = Anomaly(
 
 
 def test_an_explanation_answers_what_a_person_asks_first():
-    text = explanation(ODD, [39 * DAY_MS], "at this hour usually 0.3 s")
+    text = explanation(ODD, [39 * DAY_MS], "at this hour usually 300 ms")
     assert text == (
-        "above the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; at this hour usually 0.3 s; rarer than once in "
+        "above the usual 150 ms to 310 ms since 10 Feb 00:00 UTC; at this hour usually 300 ms; rarer than once in "
         "90 days on this series; second time in 30 days, always at this hour; detectors that spoke: level, step; "
-        "silent with min_absolute above 1.7 s or page_budget_per_30d below 0.095"
+        "silent with min_absolute above 1.7 or page_budget_per_30d below 0.095"
     )
 
 
 def test_each_detector_that_spoke_says_how_much_it_counts_on_the_series():
     text = explanation(ODD, counts=(("step", 0.19), ("burst", 0.21), ("level", 0.274), ("drift", 0.326)))
-    assert "detectors that spoke: level (counts 27 %), step (counts 19 %); " in text
+    assert "detectors that spoke: level (counts 27%), step (counts 19%); " in text
 
 
 def test_what_is_not_known_is_not_said():
     text = explanation(replace(ODD, went="down", detectors=(), rarity=9.0))
     assert text == (
-        "below the usual 0.15 s to 0.31 s since 10 Feb 00:00 UTC; rarer than once in 10 years on this series; "
-        "silent with min_absolute above 1.7 s"
+        "below the usual 150 ms to 310 ms since 10 Feb 00:00 UTC; rarer than once in 10 years on this series; "
+        "silent with min_absolute above 1.7"
     )
 
 
 def test_a_band_is_said_without_what_nobody_has_seen():
     ratio = replace(ODD, unit="ratio", value=0.0625, expected=0.006, lower=-0.008, upper=0.02)
-    assert explanation(ratio).startswith("above the usual 2 % at most since")
-    assert explanation(replace(ratio, went="down")).startswith("below the usual -0.8 % to 2 % since")
-    assert explanation(replace(ratio, expected=-0.006)).startswith("above the usual -0.8 % to 2 % since")
-    assert explanation(replace(ODD, lower=0.191, upper=0.191)).startswith("above the usual 0.191 s since")
+    assert explanation(ratio).startswith("above the usual 2% at most since")
+    assert explanation(replace(ratio, went="down")).startswith("below the usual -0.8% to 2% since")
+    assert explanation(replace(ratio, expected=-0.006)).startswith("above the usual -0.8% to 2% since")
+    assert explanation(replace(ODD, lower=0.191, upper=0.191)).startswith("above the usual 191 ms since")
 
 
 def test_an_absence_says_how_often_it_happened_and_nothing_of_bands():

@@ -32,7 +32,7 @@ def test_it_counts_pages_verdicts_and_how_long_they_took():
     assert "| pages | 5 |" in report
     assert "| verdicts | 1 real, 2 noise, 1 expected |" in report
     assert "| without a verdict | 1 |" in report
-    assert "| worth it (real of real and noise) | 33 % |" in report
+    assert "| worth it (real of real and noise) | 33% |" in report
     assert "| until somebody decided, half of them | 15 min |" in report
     assert "| held back | 4 |" in report
     assert "| repeated | 4 |" in report
@@ -47,7 +47,7 @@ def test_an_undone_verdict_does_not_count_and_the_last_word_does():
     made.book.undo(undone.id, who="ann", via="api")
     report = noise_report(Kept([page_of("i0"), page_of("i1")], made.shelf.verdicts(), []), NOON_MS, END_MS)
     assert "| verdicts | 1 real, 0 noise, 0 expected |" in report
-    assert "| worth it (real of real and noise) | 100 % |" in report
+    assert "| worth it (real of real and noise) | 100% |" in report
 
 
 def test_rules_that_kept_nothing_quiet_are_named():

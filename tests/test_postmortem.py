@@ -31,9 +31,9 @@ def test_it_tells_what_happened_who_was_told_and_what_they_said():
         "Actions",
     ]
     assert page.startswith("# payments is slow after a deploy\n")
-    assert "1. **payments** (83 %): payments was deployed 2 min before it became slow" in page
+    assert "1. **payments** (83%): payments was deployed 2 min before it became slow" in page
     assert "| 2023-11-14T22:11:20Z | 2 min before | change | payments | deploy: payments v2.14.0 |" in page
-    assert "1.9 s, 6.1x the expected 0.31 s" in page
+    assert "1.9 s, 6.1x the expected 310 ms" in page
     assert "| 2023-11-14T22:13:50Z | chat | opened | delivered |  |" in page
     assert "| given up | HTTP 404 |" in page
     assert "| ann | noise | load test |" in page

@@ -22,7 +22,7 @@ def test_a_verdict_says_who_when_from_where_and_what_it_changed():
     assert one.until_ms == made.now_ms + 30 * DAY_MS
     (change,) = given.changes
     assert (change.subject, change.before) == ("cart|latency_p95 up", "told")
-    assert change.after == "told above 0.625 s beyond the expected"
+    assert change.after == "told above 625 ms beyond the expected"
 
 
 def test_it_is_kept_and_known_after_a_restart():
@@ -112,7 +112,7 @@ def test_when_the_store_is_full_nothing_has_changed():
 def test_a_preview_says_what_would_change_and_changes_nothing():
     made = world(incident(SLOW))
     assert made.book.preview("i1", "noise") == give(made).changes
-    assert made.book.preview("i1", "real")[0].after == "told, at any time from 0.4 s on"
+    assert made.book.preview("i1", "real")[0].after == "told, at any time from 400 ms on"
     assert len(made.book.all()) == 1
 
 

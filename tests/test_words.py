@@ -52,16 +52,16 @@ def test_units_are_scaled_to_what_people_use() -> None:
         "0 B",
         "1.46 KiB/s",
         "-1 TiB",
-        "50 %",
-        "50 %",
+        "50%",
+        "50%",
         "3",
     ]
 
 
 def test_a_size_says_how_far_a_value_is_from_the_expected_one() -> None:
     assert words.size(23.0, 1.0) == "23, 23x the expected 1"
-    assert words.size(1.2, 1.0) == "1.2, 20 % above the expected 1"
-    assert words.size(1.0, 1.0) == "1, 100 % of the expected 1"
+    assert words.size(1.2, 1.0) == "1.2, 20% above the expected 1"
+    assert words.size(1.0, 1.0) == "1, 100% of the expected 1"
     assert words.size(5000.0, 1.0) == "5,000 where 1 is expected"
     assert words.size(-1.0, 1.0) == "-1 where 1 is expected"
     assert words.size(7.0, 5.0, "req/s", "absent") == "no data where 5 req/s is expected"

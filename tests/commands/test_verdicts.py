@@ -62,7 +62,7 @@ def test_a_verdict_is_given_by_the_service_seen_in_the_store_and_undone(aiops, s
     url, path = service
     told = aiops("verdict", "i1", "noise", "--who", "ann", "--note", "again", "--url", url)
     assert told.exit_code == 0, told.exception
-    assert "  cart|latency_p95 up\n    - told\n    + told above 0.625 s beyond the expected\n" in told.stdout
+    assert "  cart|latency_p95 up\n    - told\n    + told above 625 ms beyond the expected\n" in told.stdout
     assert "ann by api" in told.stdout
     listed = aiops("verdicts", "--store", path)
     assert listed.stdout == told.stdout

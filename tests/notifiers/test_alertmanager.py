@@ -67,7 +67,7 @@ def test_labels_are_identity_and_all_that_changes_is_said_in_annotations():
         assert (alert["startsAt"], alert["endsAt"]) == ("2023-11-14T22:13:20.000Z", "2023-11-14T22:18:20.000Z")
         notes = alert["annotations"]
         assert notes["summary"] == "checkout: p95 latency 1.9 s"
-        assert (notes["cause"], notes["confidence"]) == ("payments", "80 %")
+        assert (notes["cause"], notes["confidence"]) == ("payments", "80%")
         assert "Cause: payments" in notes["description"]
         assert one.requests[0].headers["idempotency-key"] == example().key
 

@@ -83,17 +83,17 @@ BLOCK = """\
  OPENED  critical  checkout: p95 latency 1.9 s (6.1x) and 1 more service
   0123456789ab · since 14 Nov 22:13 UTC, 2 min ago
 
-  Hurts     checkout  p95 latency 1.9 s, 6.1x the expected 0.31 s; rarer than once in 90 days
-            gateway  error ratio 6.1 %, 61x the expected 0.1 %; rarer than once in a week, over after 1 min 30 s
+  Hurts     checkout  p95 latency 1.9 s, 6.1x the expected 310 ms; rarer than once in 90 days
+            gateway  error ratio 6.1%, 61x the expected 0.1%; rarer than once in a week, over after 1 min 30 s
             gateway  alert HighErrorRate, resolved
             ?  alert e2
-  Cause     payments  deploy, 82 % sure
+  Cause     payments  deploy, 82% sure
             it was deployed 7 min before
   Path      payments -> checkout
   Evidence  + deployed 7 min before
             - its errors did not rise
-  Or else   checkout  11 %: slow, but its callee explains it
-            db  2 %
+  Or else   checkout  11%: slow, but its callee explains it
+            db  2%
   Changed   payments  deploy v2.3.1, 7 min before  https://ci.example/77
             cart  scale, 1 min after the start
   Odd too   payments  cpu cores 0.9 cores, 4.5x the expected 0.2 cores; rarer than once in a week

@@ -46,7 +46,7 @@ def test_an_issue_is_opened_told_what_changed_and_closed():
         await desk.send(note("cause changed", 1))
         await desk.send(note("resolved"))
         assert [c["body"].splitlines()[0] for c in github.comments[1]] == [
-            "Another cause is more likely now: payments, 80 % sure: deployed",
+            "Another cause is more likely now: payments, 80% sure: deployed",
             "Resolved after 12 min.",
         ]
         assert (issue["state"], issue["state_reason"]) == ("closed", "completed")

@@ -76,7 +76,7 @@ def test_a_region_for_the_incident_and_for_each_anomaly_that_pages_is_opened_and
         ]
         text = grafana.annotations[1]["text"]
         assert '<a href="https://ops.example/incidents/0123456789ab">' in text
-        assert "Cause: payments  deploy, 80 % sure" in text
+        assert "Cause: payments  deploy, 80% sure" in text
         assert "v2 &lt;b&gt;" in text, "text of others is no HTML"
         later = anomaly("a1", START_MS, ended_ms=START_MS + 120_000)
         await one.send(note(replace(OVER, anomalies=(later,)), "resolved"))

@@ -64,7 +64,7 @@ def test_a_ticket_is_opened_told_what_changed_and_closed(flavour):
         await desk.send(note("resolved"))
         comments = [text_of(c["body"]) for c in issue["comments"]]
         assert [c.replace("\\", "").splitlines()[0].split(" (")[0] for c in comments] == [
-            "Another cause is more likely now: payments, 80 % sure: deployed",
+            "Another cause is more likely now: payments, 80% sure: deployed",
             "Resolved after 12 min.",
         ]
         assert issue["status"] == "Done"

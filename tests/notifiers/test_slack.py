@@ -23,8 +23,7 @@ def test_an_incident_is_one_message_that_is_edited_and_its_thread_says_what_chan
         here.tell(one)
         (message,) = here.slack.seen()
         assert (
-            message["text"]
-            == "Critical: checkout: p95 latency 1.9 s (6.1x). Likely cause: payments (deploy), 81 % sure"
+            message["text"] == "Critical: checkout: p95 latency 1.9 s (6.1x). Likely cause: payments (deploy), 81% sure"
         )
         other = replace(one, ranking=ranking("cart", 0.7), updated_ms=START_MS + 5 * MINUTE_MS)
         here.tell(other, "cause changed", 1)
@@ -35,7 +34,7 @@ def test_an_incident_is_one_message_that_is_edited_and_its_thread_says_what_chan
         said = [reply["text"] for reply in here.slack.thread(message["ts"])]
         assert said == [
             "Details of checkout: p95 latency 1.9 s (6.1x)",
-            ":arrows_counterclockwise: Most likely cause is now *cart* (deploy), 70 % sure: slower since v2.31.0",
+            ":arrows_counterclockwise: Most likely cause is now *cart* (deploy), 70% sure: slower since v2.31.0",
             ":white_check_mark: Resolved at 14 Nov 22:41 UTC after 28 min.",
         ]
         assert not any(m["mentions"] for m in here.slack.messages)

@@ -14,6 +14,6 @@ until 12m
 5m5s ended cpu
 6m   resolved A1
 expect
-1m30s #1 opened critical cause=payments [slow felt errors +cpu +v2] gateway: error ratio 6 % (60x) and 2 more services
-11m #1 resolved critical cause=payments [slow felt errors A1 +cpu +v2] gateway: error ratio 6 % (60x) and 2 more services
-end #1 resolved critical cause=payments [slow felt errors A1 +cpu +v2] gateway: error ratio 6 % (60x) and 2 more services
+1m30s #1 opened critical cause=payments [slow felt errors +cpu +v2] gateway: error ratio 6% (60x) and 2 more services
+11m #1 resolved critical cause=payments [slow felt errors A1 +cpu +v2] gateway: error ratio 6% (60x) and 2 more services
+end #1 resolved critical cause=payments [slow felt errors A1 +cpu +v2] gateway: error ratio 6% (60x) and 2 more services

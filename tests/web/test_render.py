@@ -53,7 +53,7 @@ def test_numbers_of_arrays_become_plain_ones(sample: Any) -> None:
 
 def test_an_anomaly_says_its_size_and_rarity_in_words(sample: Any) -> None:
     slow, gone = incident_dict(sample.incident)["anomalies"]
-    assert slow["size"] == "1.9 s, 6.1x the expected 0.31 s"
+    assert slow["size"] == "1.9 s, 6.1x the expected 310 ms"
     assert slow["how_rare"] == "rarer than once in 90 days"
     assert (slow["since"], slow["ended_at"]) == ("2023-11-14T22:13:20Z", None)
     assert slow["labels"] == {"route": "/pay"}
