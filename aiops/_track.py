@@ -78,7 +78,6 @@ class Track:
     told_value: float = float("nan")
     rows: int = 0
     out_bits: int = 0
-    last_out_ms: int = 0
     back_ms: int = 0
     seen_ms: int = 0
     earlier_ms: tuple[int, ...] = ()
@@ -123,7 +122,7 @@ class Track:
             self.seen_ms = row.time_ms
         if out:
             self.flaps += bool(self.told and self.back_ms and row.time_ms - self.back_ms >= SHORTEST_BACK_S * 1000)
-            self.last_out_ms, self.back_ms = row.time_ms, 0
+            self.back_ms = 0
             if not abs(row.value - self.expected) <= abs(self.value - self.expected):
                 self.value = row.value
             self.surprise = float(np.fmax(self.surprise, row.surprise))

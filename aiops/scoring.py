@@ -110,7 +110,8 @@ def _read(source: Path) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise InputError(f"{source}: no such file") from error
     except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{source}: cannot be read as Parquet or CSV: {error}") from error
+        why = " ".join(str(error).split())
+        raise InputError(f"{source}: cannot be read as Parquet or CSV: {why}") from error
     return frame
 
 

@@ -72,7 +72,7 @@ def check(path: Path) -> None:
         raise ConfigError(str(path), "", str(error)) from error
     lines += preview(settings, packs)
     lines.append(f"listens: {_address(settings)}")
-    lines.append(f"budget: {settings.detection.page_budget_per_30d:g} false pages per series and 30 days")
+    lines.append(f"budget of false pages: {settings.detection.page_budget_per_30d:g} per series and 30 days")
     lines.append(f"tells: {', '.join(n.name for n in settings.notifiers) or 'nobody'}")
     lines.append(f"state: {_state(settings.store, base)}")
     sys.stdout.write(f"{path}: fine\n" + "".join(f"  {line}\n" for line in lines))
