@@ -122,6 +122,26 @@ async def read(bootstrap: str, topic: str, count: int) -> list[tuple[str, bytes,
     return [(h["place"].decode().partition("/")[0], data, h["reason"].decode()) for h, data in told]
 
 
+async def everything(bootstrap: str, topic: str, partitions: int) -> list[tuple[int, bytes]]:
+    """All records of a topic until now, with their partitions."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    consumer, found = AIOKafkaConsumer(bootstrap_servers=bootstrap), []
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        ends = await consumer.end_offsets(places)
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        async with asyncio.timeout(60.0):
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found += [(record.partition, record.value) for record in records]
+    finally:
+        await consumer.stop()
+    return found
+
+
 async def make(bootstrap: str, *topics: str) -> None:
     """Make topics of others, of two partitions each."""
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic

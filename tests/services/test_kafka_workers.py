@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,15 +14,21 @@ import pytest
 from aiops.demo.feed import feed
 from aiops.demo.story import BAD_SERVICE, Story, story
 from tests.services import _kafka_records as records
-from tests.services._aiops_process import wait_for
+from tests.services._aiops_process import free_port, wait_for
 from tests.services._kafka_server import Kafka, kafka_cluster
 from tests.services._kafka_workers import WorkerProcess
 from tests.services._postgres_server import Postgres, running_postgres
+from tests.services._pulled_rows import kept, position_ms, set_back, times_in
 from tests.services._webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.service
 
 PARTITIONS = 4
+SERVICES = ("cart", "db", "payments", "web")
+"""One in each partition."""
+SCRAPES = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + "".join(
+    f"- {{job_name: {name}, static_configs: [{{targets: ['127.0.0.1:{{port}}']}}]}}\n" for name in SERVICES
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,9 @@ class Cluster:
     receiver: WebhookReceiver
     inputs: str = ""
     push: str = "step_s: 60"
+    prometheus: str = ""
+    lease_s: int = 15
+    snapshot_s: int = 5
 
     def worker(self, name: str, *roles: str) -> WorkerProcess:
         """One that is not started yet."""
@@ -64,9 +74,11 @@ kafka:
   prefix: '{self.prefix}'
   partitions: {PARTITIONS}
   session_timeout_s: 6
-  snapshot_s: 5
+  snapshot_s: {self.snapshot_s}
+  lease_s: {self.lease_s}
   inputs: [{self.inputs}]
 push: {{{self.push}, packs: [otel_http, servicegraph, kubernetes, rabbitmq]}}
+prometheus: [{self.prometheus}]
 graph: {{refresh_s: 5}}
 notifiers: [{{kind: webhook, url: '{self.receiver.url}'}}]
 """
@@ -178,3 +190,47 @@ def test_records_of_others_are_taken_and_what_nobody_can_read_goes_to_the_dead_l
         assert worker.terminate(30.0) == 0, worker.log_tail()
     finally:
         worker.kill()
+
+
+def test_a_prometheus_is_read_on_without_a_hole_when_the_worker_that_reads_it_is_killed(cluster, prometheus):
+    """What that one had put into Kafka, but not yet said so in the database, comes again and counts once."""
+    port = free_port()
+    server = prometheus(SCRAPES.replace("{port}", str(port)), port=port)
+    cluster.prometheus = f"{{url: '{server.url}', name: prom, step_s: 1, history_days: 0.001, packs: [targets]}}"
+    cluster.lease_s, cluster.snapshot_s = 3, 2
+    workers = [cluster.worker(f"both{n}", "gateway", "detect") for n in range(2)]
+    read_ms, scored = (partial(what, cluster.database, "prom") for what in (position_ms, kept))
+
+    def reading() -> list[WorkerProcess]:
+        return [one for one in workers if one.process and one.metrics()['aiops_kafka_pull_held{source="pull/prom"}']]
+
+    def is_scored(until_ms: int) -> bool:
+        times = scored()
+        return len(times) == len(SERVICES) and all(rows and rows[-1] > until_ms for rows in times.values())
+
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.wait_ready()
+        wait_for(read_ms, 30.0, lambda: f"nothing is read: {workers[0].log_tail()}")
+        (dead,) = reading()
+        dead.kill()
+        killed_ms = read_ms()
+        set_back(cluster.database, "prom", 3000)
+        gone_s = wait_for(reading, 30.0, lambda: "nobody reads on")
+        assert gone_s < 3 * cluster.lease_s
+        (alive,) = reading()
+        wait_for(lambda: is_scored(killed_ms + 3000), 30.0, lambda: f"not scored: {scored()}, {alive.log_tail()}")
+        alive.wait_ready(5.0)
+        up = 'aiops_source_up{source="prom"}'
+        wait_for(lambda: alive.metrics().get(up) == 1.0, 15.0, lambda: "the source is taken for gone")
+        everything = records.everything(cluster.kafka.bootstrap, f"{cluster.prefix}samples", PARTITIONS)
+        sent = times_in(asyncio.run(everything))
+        assert set(sent.values()) == {1, 2}
+        for service, rows in scored().items():
+            first_ms = min(at_ms for name, at_ms in sent if name == service)
+            assert rows == list(range(first_ms, rows[-1] + 1, 1000)), service
+    finally:
+        for worker in workers:
+            worker.kill()
