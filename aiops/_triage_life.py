@@ -28,16 +28,19 @@ def ask(group: Group, when: Moment, since_at: int | None = None) -> Rank:
     return Rank(group.incident())
 
 
+def is_settled(group: Group) -> bool:
+    """Tell whether it is over and its cause is known: no ranking changes anything any more."""
+    return group.status == "resolved" and bool(_cause(group.ranking))
+
+
 def ranked(group: Group, ranking: Ranking, settings: TriageSettings, when: Moment) -> list[Rank | Send]:
     """A ranking came: open what waits for it, and tell people when the cause turns out to be another one.
 
     Of an incident that is over nobody is told any more; its cause is kept for those who look.
     """
-    group.asked_at, group.updated_ms = None, when.now_ms
+    group.asked_at, group.updated_ms, group.ranking = None, when.now_ms, ranking
     if group.status == "resolved":
-        group.ranking = group.ranking if _cause(group.ranking) else ranking
         return []
-    group.ranking = ranking
     if group.status == "forming":
         return _open(group, settings, when)
     cause = _cause(ranking)

@@ -272,6 +272,9 @@ class Triage:
         if (group := self._known(answer.incident_id)) is None:
             self.counts["rankings nobody waits for"] += 1
             return []
+        if life.is_settled(group):
+            group.asked_at, group.version = None, group.version + 1
+            return []
         self._state.touch(group, when)
         return life.ranked(group, answer.ranking, self.settings, when)
 

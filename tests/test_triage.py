@@ -164,6 +164,19 @@ def test_an_incident_that_ended_before_its_cause_was_known_is_ranked_again_and_n
     assert (len(told.ranks), told.keys) == (2, ["opened:console", "resolved:console"])
 
 
+def test_a_ranking_that_comes_when_an_incident_is_over_and_its_cause_known_changes_nothing():
+    told = Told("db")
+    told.feed(0, alert("A"))
+    told.feed(30)
+    told.feed(31, alert("A", at_s=31, status="resolved"))
+    told.feed(400)
+    (over,) = told.triage.incidents()
+    told.triage.changed()
+    late = Ranked(over.id, Ranking((Suspect("another", None, 1.0, 0.9),), unknown=False))
+    assert told.triage.feed(late, START_MS + 405_000) == []
+    assert (told.triage.incidents(), told.triage.changed()) == ([over], [])
+
+
 def test_times_in_the_future_are_now():
     (incident,) = Told().feed(0, alert("A", at_s=10**7), anomaly("slow", at_s=10**6))
     assert incident.started_ms == START_MS
