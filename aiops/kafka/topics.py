@@ -109,7 +109,7 @@ async def make_topics(bootstrap: str, settings: TopicSettings, security: dict[st
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **(security or {}))
     try:
         await admin.start()
-        refused = await _patiently(partial(_made, admin, wanted))
+        refused = await patiently(partial(_made, admin, wanted), PATIENCE_S)
     except (KafkaError, OSError) as error:
         raise Unavailable(f"kafka at {bootstrap}: {error}") from error
     finally:
@@ -119,12 +119,17 @@ async def make_topics(bootstrap: str, settings: TopicSettings, security: dict[st
     return topics
 
 
-async def _patiently(do: Callable[[], Awaitable[T]]) -> T:
-    """Do it again while brokers fail: each time another one is asked, and one that has died is in the list for long."""
+async def patiently(do: Callable[[], Awaitable[T]], patience_s: float) -> T:
+    """Do it again while brokers fail: each time another one is asked, and one that has died is in the list for long.
+
+    Raises
+    ------
+    KafkaError : as `do` does, of what time does not mend, or after `patience_s`
+    """
     from aiokafka.errors import KafkaError
 
     loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + PATIENCE_S
+    give_up_s = loop.time() + patience_s
     while True:
         try:
             return await do()

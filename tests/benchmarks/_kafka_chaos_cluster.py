@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Literal, TypeVar, get_args
 
 import httpx
 
-from aiops.kafka.topics import Topics
+from aiops.kafka.topics import Topics, patiently
 from tests.benchmarks._kafka_chaos_fork import ForkedWorker
 from tests.services._kafka_server import Broker, Kafka
 from tests.services._kafka_workers import WorkerProcess
@@ -254,27 +254,12 @@ async def add_partitions(bootstrap: str, prefix: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        found = await _again(lambda: admin.describe_topics(names))
+        found = await patiently(lambda: admin.describe_topics(names), READY_S)
         wanted = {one["topic"]: NewPartitions(len(one["partitions"]) + 2) for one in found}
         with suppress(InvalidPartitionsError):  # an earlier try was done although nobody answered
-            await _again(lambda: admin.create_partitions(wanted))
+            await patiently(lambda: admin.create_partitions(wanted), READY_S)
     finally:
         await admin.close()
-
-
-async def _again(ask: Callable[[], Awaitable[T]]) -> T:
-    from aiokafka.errors import InvalidPartitionsError, KafkaError
-
-    give_up_s = time.monotonic() + READY_S
-    while True:
-        try:
-            return await ask()
-        except InvalidPartitionsError:
-            raise
-        except KafkaError:
-            if time.monotonic() > give_up_s:
-                raise
-            await asyncio.sleep(0.5)
 
 
 def incidents(urls: Sequence[str]) -> list[dict[str, object]]:
