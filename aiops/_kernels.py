@@ -15,14 +15,15 @@ from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS, Bank, Light, Season
 from rca.deviation import compile_kernel as compile_ranking_kernel
 
-NOTEWORTHY_S = 1.0  # cached kernels take less
+NOTEWORTHY_S = 1.0  # what is not compiled anew takes less
 
 log = logging.getLogger(__name__)
 
 
 def compile_kernels() -> None:
     """Compile everything that a first batch would otherwise wait for: seconds when cached, up to a minute when not."""
-    if not are_compiled():
+    is_first = not are_compiled()
+    if is_first:
         log.info("compiling kernels, once per installation; takes up to a minute")
     detectors: list[Callable[[], object]] = [partial(_score, kind) for kind in DETECTORS.values()]
     parts = [*detectors, _one_row, _explain, compile_shares_kernel, compile_push_kernels, compile_ranking_kernel]
@@ -30,7 +31,7 @@ def compile_kernels() -> None:
         began = time.monotonic()
         part()
         seconds = time.monotonic() - began
-        if seconds > NOTEWORTHY_S:
+        if is_first and seconds > NOTEWORTHY_S:
             log.info("kernels compiled part=%d of=%d seconds=%.0f", number, len(parts), seconds)
     say_compiled()
 

@@ -73,7 +73,9 @@ class GraphKeeper:
 
     async def refresh(self, now_ms: int) -> ServiceGraph:
         """Read all sources at once and give the merged graph; never raises for a source that fails."""
+        before = [known.error for known in self._known]
         await asyncio.gather(*(self._read(known, now_ms) for known in self._known))
+        self._log_changes(before)
         oldest_ms = now_ms - round(self._max_age_s * 1000)
         self.graph = ServiceGraph()
         for known in self._known:
@@ -94,14 +96,29 @@ class GraphKeeper:
             _failed(known, f"no answer within {self._timeout_s:g} s")
         except AiopsError as error:
             _failed(known, str(error))
-        except Exception as error:  # noqa: BLE001 - a plug-in's fault must not take the others' edges
-            _failed(known, f"{type(error).__name__}: {error}", unforeseen=True)
+        except Exception as error:
+            # A plug-in's fault must not take the others' edges.
+            said = f"{type(error).__name__}: {error}"
+            if said != known.error:
+                log.warning("graph source has a fault source=%s", known.source.name, exc_info=True)
+            _failed(known, said)
         else:
             _learn(known, graph)
             known.answered_ms = now_ms
-            if known.error:
-                log.info("graph source answers again source=%s", known.source.name)
             known.error = ""
+
+    def _log_changes(self, before: Sequence[str]) -> None:
+        """One line for each reason: a server that is away takes all sources that ask it along."""
+        failed, again = dict[str, list[str]](), list[str]()
+        for was, known in zip(before, self._known, strict=True):
+            if known.error and known.error != was:
+                failed.setdefault(known.error, []).append(known.source.name)
+            elif was and not known.error:
+                again.append(known.source.name)
+        for error, names in failed.items():
+            log.warning("graph source failed source=%s others=%d error=%s", names[0], len(names) - 1, error)
+        if again:
+            log.info("graph source answers again source=%s others=%d", again[0], len(again) - 1)
 
 
 def _learn(known: _Known, graph: ServiceGraph) -> None:
@@ -113,9 +130,6 @@ def _learn(known: _Known, graph: ServiceGraph) -> None:
         known.seen_ms[edge] = max(data["seen_ms"], known.seen_ms.get(edge, 0))
 
 
-def _failed(known: _Known, error: str, *, unforeseen: bool = False) -> None:
-    """Count a failure and log it once per change."""
+def _failed(known: _Known, error: str) -> None:
     known.failures += 1
-    if error != known.error:
-        log.warning("graph source failed source=%s error=%s", known.source.name, error, exc_info=unforeseen)
     known.error = error

@@ -81,12 +81,24 @@ def test_a_failure_is_logged_once_per_change(caplog: pytest.LogCaptureFixture):
     keeper = GraphKeeper([Told("one", *answers)])
     refreshed(keeper, *range(6))
     assert [record.getMessage() for record in caplog.records] == [
-        "graph source failed source=one error=x",
-        "graph source failed source=one error=y",
-        "graph source answers again source=one",
-        "graph source failed source=one error=y",
+        "graph source failed source=one others=0 error=x",
+        "graph source failed source=one others=0 error=y",
+        "graph source answers again source=one others=0",
+        "graph source failed source=one others=0 error=y",
     ]
     assert keeper.health()[0].failures == 4
+
+
+def test_what_fails_for_one_reason_is_one_line(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, "aiops.graphs")
+    away = Unavailable("p did not answer")
+    sources = [Told("one", away, [AB]), Told("two", away, [AB]), Told("three", Unavailable("503"), [AB])]
+    refreshed(GraphKeeper(sources), 1, 2)
+    assert [record.getMessage() for record in caplog.records] == [
+        "graph source failed source=one others=1 error=p did not answer",
+        "graph source failed source=three others=0 error=503",
+        "graph source answers again source=one others=2",
+    ]
 
 
 def test_a_source_with_a_fault_of_its_own_does_not_take_the_others_away(caplog: pytest.LogCaptureFixture):
