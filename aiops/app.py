@@ -150,6 +150,7 @@ def _assembled(
     wall: Callable[[], float],
     opened: Callable[[Incident], None] | None,
 ) -> Service:
+    # Long, because it is a list: what is built from what, in order, with no decision in it.
     health, telemetry = Health(wall), Telemetry(max_score_series=settings.listen.max_score_series, clock=wall)
     silences = build_silences(settings, base, clock.wall_ms)
     inputs = build_inputs(settings, store, health, base, wall)
