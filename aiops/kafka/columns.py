@@ -8,6 +8,8 @@ hundredths they have as many bits as they have to say.
 Rule 1. A value is stored as n with v = n / 10^e for the least e of `EXPONENTS` for which this division, which IEEE 754
 rounds correctly, gives back exactly v. Otherwise (NaN, infinity, -0, more digits) its bits are stored.
 Rule 2. All integers are stored byte plane by byte plane, lowest first, planes that would be zero left out.
+Rule 3. Planes are compressed each with a code of its own: most are noise, and one that is not, such as the lowest of
+numbers without a sign or the highest, is lost among them.
 """
 
 from __future__ import annotations
@@ -36,10 +38,11 @@ def most_bytes(samples: int) -> int:
     return 25 * samples + 3 + len(EXPONENTS)
 
 
-def pack_columns(numbers: I32, times: I64, values: F64) -> bytes:
-    """Samples (k,) as bytes; the first time is not in them.
+def pack_columns(numbers: I32, times: I64, values: F64) -> list[bytes]:
+    """Samples (k,) as bytes, in parts that are each of one kind; the first time is not in them.
 
-    >>> data = pack_columns(np.arange(3, dtype=np.int32), np.full(3, 5), np.array([0.25, 7.0, 1e300]))
+    >>> parts = pack_columns(np.arange(3, dtype=np.int32), np.full(3, 5), np.array([0.25, 7.0, 1e300]))
+    >>> data = b"".join(parts)
     >>> len(data)
     18
     >>> [column.tolist() for column in unpack_columns(data, 3, 5)]
@@ -48,15 +51,15 @@ def pack_columns(numbers: I32, times: I64, values: F64) -> bytes:
     jumps = np.diff(numbers, prepend=np.int32(-1)).astype(np.int64) - 1
     steps = np.diff(times, prepend=times[:1]).astype(np.int64)
     codes, wholes = _decimals(values)
-    parts = [_planes(_unsigned(jumps)), _planes(_unsigned(steps)), codes.tobytes()]
+    parts = [*_planes(_unsigned(jumps)), *_planes(_unsigned(steps)), codes.tobytes()]
     there = np.bincount(codes, minlength=BITS + 1)
-    parts += [_planes(_unsigned(wholes[codes == e])) for e in EXPONENTS if there[e]]
-    parts += [_planes(values.view(np.uint64)[codes == BITS])] if there[BITS] else []
-    return b"".join(parts)
+    for e in EXPONENTS:
+        parts += _planes(_unsigned(wholes[codes == e])) if there[e] else []
+    return [*parts, *(_planes(values.view(np.uint64)[codes == BITS]) if there[BITS] else [])]
 
 
 def unpack_columns(data: bytes, samples: int, first_ms: int) -> tuple[I32, I64, F64]:
-    """Numbers, times and values (k,) of `pack_columns`.
+    """Numbers, times and values (k,) of the parts of `pack_columns`, joined.
 
     Raises
     ------
@@ -116,11 +119,11 @@ def _signed(numbers: U64) -> I64:
     return (numbers >> np.uint64(1)).view(np.int64) ^ -(numbers & np.uint64(1)).view(np.int64)
 
 
-def _planes(numbers: U64) -> bytes:
+def _planes(numbers: U64) -> list[bytes]:
     """How many planes, then the planes."""
     count = (int(np.bitwise_or.reduce(numbers)).bit_length() + 7) // 8
     planes = numbers.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8).T[:count]
-    return bytes((count,)) + planes.tobytes()
+    return [bytes((count,)), *(plane.tobytes() for plane in planes)]
 
 
 class _Reader:

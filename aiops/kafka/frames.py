@@ -17,6 +17,7 @@ and a stale marker a stale marker.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cramjam
@@ -38,6 +39,8 @@ MAX_NAME_BYTES = 64 << 20
 _HEAD = struct.Struct("<QIIIIqII")
 _LENGTH = struct.Struct("<I")
 _ZSTD_LEVEL = 1
+_OWN_BLOCK_BYTES = 1_000
+"""A part so long has a block of its own: measured; of shorter ones the table of the code takes more than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +217,24 @@ def block_of(rows: Rows) -> Block:
 def _pack_frame(frame: Frame) -> bytes:
     names = b"".join(_LENGTH.pack(len(name)) + name for name in frame.names)
     columns = pack_columns(frame.numbers, frame.times, frame.values)
-    packed = bytes(cramjam.zstd.compress(columns, level=_ZSTD_LEVEL))
+    packed = _zipped(columns)
     samples, first_ms = len(frame.numbers), int(frame.times[0]) if len(frame.times) else 0
-    sizes = (len(frame.names), len(names), samples, first_ms, len(packed), len(columns))
+    sizes = (len(frame.names), len(names), samples, first_ms, len(packed), sum(map(len, columns)))
     head = _HEAD.pack(frame.stream, frame.first, *sizes)
     return head + packed + (bytes(cramjam.zstd.compress(names, level=_ZSTD_LEVEL)) if names else b"")
+
+
+def _zipped(parts: Sequence[bytes]) -> bytes:
+    """The parts one after the other, as one frame of zstd: a block is what it has one code for."""
+    zipper, packed = cramjam.zstd.Compressor(level=_ZSTD_LEVEL), bytearray()
+    for part in parts:
+        is_long = len(part) >= _OWN_BLOCK_BYTES
+        if is_long:
+            packed += bytes(zipper.flush())
+        zipper.compress(part)
+        if is_long:
+            packed += bytes(zipper.flush())
+    return bytes(packed + bytes(zipper.finish()))
 
 
 def _unpack_frame(body: bytes) -> Frame:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cramjam
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,9 +131,9 @@ def test_decimal_numbers_come_out_bit_by_bit_whatever_their_digits(numbers):
 @pytest.mark.parametrize(
     ("make", "most"),
     [
-        (lambda rng, n: np.floor(10 ** rng.uniform(2, 7, n)), 3.0),
-        (lambda rng, n: np.round(rng.uniform(0, 1000, n), 2), 3.0),
-        (lambda rng, n: np.floor(rng.uniform(1e3, 1e5, n) * 1e9) / 1e9, 6.1),
+        (lambda rng, n: np.floor(10 ** rng.uniform(2, 7, n)), 2.6),
+        (lambda rng, n: np.round(rng.uniform(0, 1000, n), 2), 2.4),
+        (lambda rng, n: np.floor(rng.uniform(1e3, 1e5, n) * 1e9) / 1e9, 6.0),
         (lambda rng, n: rng.random(n), 7.2),
         (lambda _rng, n: np.full(n, STALE), 0.1),
     ],
@@ -146,8 +147,20 @@ def test_steady_series_take_few_bytes(make, most):
     assert len(pack(frame_of(values, times))) <= most * n
 
 
+def test_columns_of_long_parts_come_out_also_when_another_producer_makes_one_block_of_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.random(3_000), np.floor(10 ** rng.uniform(2, 7, 3_000)), np.full(3_000, STALE)])
+    frame = frame_of(values)
+    blocks = pack(frame)
+    monkeypatch.setattr(frames, "_zipped", lambda parts: bytes(cramjam.zstd.compress(b"".join(parts))))
+    for data in (blocks, pack(frame)):
+        got = unpack(data)
+        assert isinstance(got, Frame)
+        assert np.array_equal(got.values.view(np.uint64), values.view(np.uint64))
+
+
 def test_columns_that_do_not_add_up_are_an_input_error():
-    data = pack_columns(np.arange(3, dtype=np.int32), np.full(3, 5), np.array([1.0, 2.0, 3.0]))
+    data = b"".join(pack_columns(np.arange(3, dtype=np.int32), np.full(3, 5), np.array([1.0, 2.0, 3.0])))
     for damaged in (data + b"\0", data[:-1], b"\x09" + data[1:], data[:2] + b"\x05" + data[3:]):
         with pytest.raises(ValueError, match="column"):
             unpack_columns(damaged, 3, 5)
