@@ -107,7 +107,8 @@ class Suspect:
     """A service that may be the cause.
 
     `weight` orders suspects, finite, highest first. `confidence` is the calibrated chance that this is the true
-    origin, in [0, 1]. `path` leads from the suspect to the symptom, both included.
+    origin, in [0, 1]. `reason` is a sentence about the service that does not name it. `path` leads from the suspect to
+    the symptom, both included.
     """
 
     service: str

@@ -99,7 +99,7 @@ def _detailed(trial: Trial, service: int, suspect: Suspect, changed: dict[int, t
         suspect,
         metric=trial.seen.columns[columns[0]].metric if columns else None,
         kind=_kind(trial, service, telling, change),
-        reason=_reason(suspect.service, evidence),
+        reason=_reason(evidence),
         path=_path(trial.seen, service),
         evidence=evidence,
         change=change,
@@ -126,12 +126,12 @@ def _kind(trial: Trial, service: int, telling: list[int], change: Change | None)
     return "dependency outage"  # known only from its callers: it is outside of what we watch
 
 
-def _reason(service: str, evidence: tuple[Evidence, ...]) -> str:
+def _reason(evidence: tuple[Evidence, ...]) -> str:
     if not evidence:
         return ""
     change = [e.text for e in evidence if e.kind == "change"]
     other = [e.text for e in evidence if e.kind != "change" and e.strength > 0]
-    return f"{service}: " + "; ".join([*change, *other[:2]]) + "."
+    return "; ".join([*change, *other[:2]]) + "."
 
 
 def _path(seen: CaseView, service: int) -> tuple[str, ...]:

@@ -46,5 +46,5 @@ def test_reasons_say_when_the_change_was_and_carry_units(age_s: int, when: str) 
     case = example_case()
     changes = (Change(case.trigger_ms - 1000 * age_s, "db", "deploy", "db 4.2"),)
     first = default_ranker().rank(replace(case, changes=changes)).suspects[0]
-    assert first.reason.startswith(f"db: deploy {when} (db 4.2); ")
+    assert first.reason.startswith(f"deploy {when} (db 4.2); ")
     assert " ms to " in first.reason or any(" ms to " in e.text for e in first.evidence)
