@@ -42,6 +42,19 @@ def test_a_firing_alert_becomes_an_event_of_its_service() -> None:
     assert dict(event.labels)["severity"] == "page"
 
 
+@pytest.mark.parametrize(
+    ("name", "notes", "said"),
+    [
+        ("Slow", {}, "Slow"),
+        ("", {"summary": "cart is slow"}, "cart is slow"),
+        ("Slow", {"message": "m", "description": "d"}, "Slow: d"),
+    ],
+)
+def test_an_alert_is_described_by_what_it_has(name: str, notes: dict[str, str], said: str) -> None:
+    (event,) = read(alert(labels={"alertname": name, "service": "cart"}, annotations=notes)).events
+    assert event.description == said
+
+
 def test_repeats_and_replicas_give_the_same_event_and_the_end_keeps_its_identity() -> None:
     (first,) = read(alert(), groupKey="a").events
     (repeat,) = read(alert(endsAt="2023-11-14T22:18:20Z"), groupKey="b", receiver="other").events
