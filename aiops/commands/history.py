@@ -31,7 +31,7 @@ from aiops.sources.replay_file import ReplayFile, saved_to
 from aiops.telemetry import setup_logging
 from aiops.triage import Triage
 from aiops.web.render import incident_dict
-from aiops.words import moment, plain
+from aiops.words import counted, moment, plain
 from rca import ServiceGraph, default_ranker
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
@@ -107,10 +107,13 @@ def print_result(result: Replayed) -> None:
     if result.first_ms is not None and result.last_ms is not None:
         console.print(f"{moment(result.first_ms)} to {moment(result.last_ms)}", soft_wrap=True)
     console.print(
-        f"{result.alerts} alerts -> {len(result.incidents)} incidents -> {result.pages()} pages; "
+        f"{counted(result.alerts, 'alert')} -> {counted(len(result.incidents), 'incident')} -> "
+        f"{counted(result.pages(), 'page')}; "
         f"{plain(result.samples)} samples in {result.cpu_s:.1f} s of our own time",
         soft_wrap=True,
     )
+    if not result.samples and not result.alerts:
+        console.print("Nothing was found there: does the server keep that time, and has it data of it?", soft_wrap=True)
     if result.suppressed:
         console.print("Held back:", soft_wrap=True)
     for reason, count in result.suppressed.most_common():

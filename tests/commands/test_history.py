@@ -7,9 +7,10 @@ import json
 
 import pytest
 
-from aiops.commands.history import _period, time_ms
+from aiops.commands.history import _period, print_result, time_ms
 from aiops.errors import InputError
 from aiops.model import Event
+from aiops.runners.replay import Replayed
 from aiops.sources.replay_file import saved_to
 from tests.runners._world import FAULT, Feed, row_ms, shop_values
 
@@ -38,7 +39,7 @@ def test_a_file_is_replayed_and_told_as_text_and_json(aiops, recording, tmp_path
     settings.write_text("graph: {file: graph.yaml}\n")
     told = aiops("replay", "--file", recording, "--config", settings)
     assert told.exit_code == 0, told.output
-    assert "1 alerts -> 1 incidents -> 1 pages" in told.stdout
+    assert "1 alert -> 1 incident -> 1 page;" in told.stdout
     as_json = json.loads(aiops("replay", "--file", recording, "--config", settings, "--format", "json").stdout)
     assert (as_json["alerts"], as_json["pages"], as_json["samples"]) == (1, 1, shop_values().size)
     assert as_json["incidents"][0]["services"] == ["cart", "db"]
@@ -75,3 +76,13 @@ def test_one_of_several_servers_must_be_chosen(aiops, tmp_path):
     settings.write_text("prometheus: [{url: 'http://127.0.0.1:1'}, {url: 'http://127.0.0.1:2'}]\n")
     result = aiops("replay", "--start", "1h", "--config", settings)
     assert "choose one with --prometheus" in str(result.exception)
+
+
+def test_a_time_of_which_there_is_nothing_is_said_to_be_so(capsys):
+    print_result(Replayed())
+    told = capsys.readouterr().out
+    assert told.startswith(
+        "no alerts -> no incidents -> no pages; 0 samples in 0.0 s of our own time\nNothing was found"
+    )
+    print_result(Replayed(samples=1))
+    assert "Nothing was found" not in capsys.readouterr().out

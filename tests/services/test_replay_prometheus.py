@@ -111,7 +111,7 @@ def test_the_past_of_a_server_is_one_page_that_blames_the_right_service(aiops, s
     url, now_s = shop
     told = aiops("replay", "--prometheus", url, *period(now_s))
     assert told.exit_code == 0, told.exception
-    assert "1 alerts -> 1 incidents -> 1 pages" in told.stdout
+    assert "1 alert -> 1 incident -> 1 page;" in told.stdout
     assert re.search(r"Cause +payments ", told.stdout)
     assert re.search(r"Path +payments -> checkout -> gateway", told.stdout)
 
