@@ -37,6 +37,9 @@ _KINDS = {NOUN: "noun", BLOCK: "block", ARRAYS: "arrays"}
 MAX_PLAIN_BYTES = 1 << 30
 """No message unpacks to more: a small file must not fill the memory. Chosen, ten times the largest snapshot seen."""
 
+MAX_PACKED_BYTES = 500_000_000
+"""Arrays are not packed to more: PostgreSQL gives bytes back as text of twice their size, and none of over 1 GiB."""
+
 _BLOCK_HEAD = struct.Struct("<II")
 _SIZE = struct.Struct("<Q")
 _ZSTD_LEVEL = 1
@@ -112,17 +115,21 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
     Raises
     ------
-    StoreError : an array of objects: it could not be read back without running code
+    StoreError : an array of objects, which could not be read back without running code; or more than a store gives back
     """
+    size = sum(array.nbytes for array in arrays.values())
+    if size > MAX_PLAIN_BYTES:
+        raise StoreError(f"{size:,} bytes of arrays are over the limit of {MAX_PLAIN_BYTES:,}")
     head, parts = [], []
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise StoreError(f"array {name!r} holds objects; only numbers, booleans and fixed-width text can be kept")
         parts.append(np.ascontiguousarray(array).tobytes())
         head.append((name, array.dtype.str, array.shape))
-    plain = b"".join(parts)
-    head_bytes = _encoder.encode(head)
-    return bytes((VERSION, ARRAYS)) + _BLOCK_HEAD.pack(len(head_bytes), 0) + head_bytes + _compress(plain)
+    packed, head_bytes = _compress(b"".join(parts)), _encoder.encode(head)
+    if len(packed) > MAX_PACKED_BYTES:
+        raise StoreError(f"{len(packed):,} bytes of packed arrays are over the limit of {MAX_PACKED_BYTES:,}")
+    return bytes((VERSION, ARRAYS)) + _BLOCK_HEAD.pack(len(head_bytes), 0) + head_bytes + packed
 
 
 def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:

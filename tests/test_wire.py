@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aiops import wire
+from aiops import _wire_bytes, wire
 from aiops.errors import InputError, StoreError
 from aiops.model import Anomaly, Block, Event, Incident, Notification, SeriesKey, Signal
 from rca import Case, Change, Column, Evidence, Ranking, ServiceGraph, Suspect, Symptom
@@ -141,6 +141,13 @@ def test_arrays_come_back_writable_with_type_and_shape():
     assert {k: (v.dtype, v.shape) for k, v in back.items()} == {k: (v.dtype, v.shape) for k, v in arrays.items()}
     assert all(np.array_equal(back[k], v, equal_nan=v.dtype.kind == "f") for k, v in arrays.items())
     back["level"][0, 0] = 2.0
+
+
+@pytest.mark.parametrize(("limit", "size"), [("MAX_PLAIN_BYTES", "800 bytes"), ("MAX_PACKED_BYTES", "bytes of packed")])
+def test_arrays_that_no_store_would_give_back_are_not_packed(monkeypatch, limit, size):
+    monkeypatch.setattr(_wire_bytes, limit, 16)
+    with pytest.raises(StoreError, match=f"{size}.* over the limit of 16"):
+        wire.pack_arrays({"level": np.ones(100)})
 
 
 def test_arrays_of_objects_are_refused_both_ways():

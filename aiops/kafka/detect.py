@@ -57,13 +57,14 @@ class _Owned:
     """What is kept of a partition while it is ours.
 
     `taken` is the offset of the last message whose effect is in `partition`, None in the middle of taking one in;
-    `unsaid` is what there is to say of it that Kafka does not have yet.
+    `unsaid` is what there is to say of it that Kafka does not have yet; `tried_s` when saving it was tried last.
     """
 
     partition: Partition | None = None
     taken: int | None = -1
     unsaid: deque[Found | Edges | Answer] = field(default_factory=deque)
     saved_s: float = 0.0
+    tried_s: float = 0.0
     time_ms: int = 0
     accepted: list[Accepted] = field(default_factory=list)
     held: deque[tuple[int, Callable[[], object]]] = field(default_factory=deque)
@@ -132,7 +133,7 @@ class DetectWorker:
             await self._say(owned)
             owned.held.append((record.offset, record.done))
             await self._show_accepted(owned, partition, record.offset + 1)
-            if self._clock() - owned.saved_s >= self._snapshot_s:
+            if self._clock() - owned.tried_s >= self._snapshot_s:
                 await self._save(owned, record.offset + 1)
 
     async def release(self, *numbers: int) -> None:
@@ -156,7 +157,7 @@ class DetectWorker:
     async def _partition(self, owned: _Owned, record: Record) -> Partition:
         if owned.partition is None:
             owned.partition = await self._taken_up(record)
-            owned.saved_s = self._clock()
+            owned.saved_s = owned.tried_s = self._clock()
         return owned.partition
 
     async def _taken_up(self, record: Record) -> Partition:
@@ -205,9 +206,9 @@ class DetectWorker:
 
     async def _save(self, owned: _Owned, offset: int) -> None:
         assert owned.partition is not None
-        partition, owned.saved_s = owned.partition, self._clock()
-        data = await asyncio.to_thread(partition.snapshot)
+        partition, owned.tried_s = owned.partition, self._clock()
         try:
+            data = await asyncio.to_thread(partition.snapshot)
             kept = await asyncio.to_thread(self._store.keep_newer, _name(partition.number), offset, data)
         except StoreError as error:
             log.warning("snapshot not saved, tried again later partition=%d reason=%s", partition.number, error)
@@ -216,6 +217,7 @@ class DetectWorker:
             log.warning("a later snapshot is there: another worker has this partition partition=%d", partition.number)
             return
         self.counts["snapshots"] += 1
+        owned.saved_s = owned.tried_s
         again = partition.again_from(offset)
         while owned.held and owned.held[0][0] < again:
             owned.held.popleft()[1]()

@@ -139,7 +139,8 @@ class Saver:
     def _snapshots(self, pipeline: Pipeline, *, every: bool) -> dict[str, bytes]:
         self._saved_at_ms = self._wall_ms() if every else self._saved_at_ms
         shards = [shard for shard in pipeline.shards if every or shard.detection.is_unsaved]
-        return {shard.name: pack_arrays(shard_arrays(shard)) for shard in shards if shard.detection.last_ms > 0}
+        packed = {shard.name: _packed(shard) for shard in shards if shard.detection.last_ms > 0}
+        return {name: data for name, data in packed.items() if data is not None}
 
     def _restore_shard(self, shard: Shard) -> None:
         shard.told_ms = self._positions.get(shard.name, shard.told_ms)
@@ -158,3 +159,12 @@ class Saver:
                 log.warning("deviations under way are forgotten source=%s reason=%s", shard.name, error)
             else:
                 self._states[f"tracks:{shard.name}"] = tracks
+
+
+def _packed(shard: Shard) -> bytes | None:
+    """The detectors' memory; None = no store would give it back. All else is saved nevertheless."""
+    try:
+        return pack_arrays(shard_arrays(shard))
+    except StoreError as error:
+        log.warning("detectors not saved, set a lower limits.max_series source=%s reason=%s", shard.name, error)
+        return None

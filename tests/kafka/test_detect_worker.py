@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from aiops import _wire_bytes
 from aiops.errors import Overloaded
 from aiops.kafka.frames import Found, pack
 from aiops.stores.sqlite import open_sqlite
@@ -59,6 +60,30 @@ def test_what_no_broker_took_is_said_when_the_message_comes_again(store, tmp_pat
     assert with_outages
     assert messages == len(rows(0, TAUGHT)) + sum(map(len, LIVE))
     other.close()
+
+
+def test_a_partition_too_large_to_be_saved_is_scored_on_and_its_messages_are_kept(store, monkeypatch, caplog):
+    """What a worker has not saved, another one must be able to read again."""
+
+    async def story():
+        one = Detecting(store, snapshot_s=5.0)
+        await one.take(CART, *rows(0, TAUGHT))
+        monkeypatch.setattr(_wire_bytes, "MAX_PLAIN_BYTES", 1_000)
+        for messages in LIVE:
+            one.now_s += 5.0
+            await one.take(CART, *messages)
+        assert said(one.told)
+        assert (one.worker.counts["snapshots"], one.done) == (0, [])
+        assert one.worker.snapshot_age_s() == {CART: 5.0 * len(LIVE)}
+        monkeypatch.undo()
+        one.now_s += 5.0
+        await one.take(CART, None)
+        assert (one.worker.counts["snapshots"], one.worker.snapshot_age_s()) == (1, {CART: 0.0})
+        assert one.done
+        await one.worker.close()
+
+    asyncio.run(story())
+    assert "snapshot not saved, tried again later" in caplog.text
 
 
 def test_a_partition_that_is_taken_away_with_something_unsaid_is_not_saved_so_that_it_is_found_again(store):

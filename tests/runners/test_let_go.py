@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aiops import _wire_bytes
 from aiops._track import Track
 from aiops.backend import score_rows
 from aiops.cases import _joined
@@ -221,6 +222,16 @@ def test_a_restart_of_the_service_does_not_bring_back_what_was_let_go(tmp_path):
     Saver(store, lambda: 0, snapshot_s=300.0, keep_days=1.0).restore(Pipeline([fresh], Triage()))
     store.close()
     assert known(fresh) == [SERIES[i] for i in KEPT]
+
+
+def test_detectors_that_no_store_would_give_back_are_left_out_and_all_else_is_saved(tmp_path, monkeypatch, caplog):
+    made, store = shard(), open_sqlite(tmp_path / "store.sqlite")
+    saver = Saver(store, lambda: 0, snapshot_s=300.0, keep_days=1.0)
+    monkeypatch.setattr(_wire_bytes, "MAX_PLAIN_BYTES", 1_000)
+    cycle = saver.cycle(Pipeline([made], Triage()), (), last=True)
+    assert (dict(cycle.snapshots), cycle.positions) == ({}, {made.name: made.told_ms})
+    store.close()
+    assert "detectors not saved, set a lower limits.max_series source=push" in caplog.text
 
 
 def test_gauges_fall_what_was_let_go_is_counted_and_it_is_logged_once(caplog):
