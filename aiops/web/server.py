@@ -92,6 +92,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ConfigError("listen", f"{host}:{port}", f"cannot listen there: {error.strerror or error}") from None
+        rule = f"cannot listen there: {error.strerror or error}; `listen`, or --port of the demo, names another place"
+        raise ConfigError("listen", f"{host}:{port}", rule) from None
     bound.set_inheritable(False)
     return bound

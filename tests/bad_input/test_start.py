@@ -74,7 +74,7 @@ def test_an_address_nobody_can_listen_on_is_named(fails):
 
 
 def test_a_configuration_that_is_missing_is_named(fails):
-    assert "nowhere.yaml: cannot be read: " in fails("run", "--config", "nowhere.yaml")
+    assert "nowhere.yaml: is not there; `aiops init" in fails("run", "--config", "nowhere.yaml")
 
 
 STORES = {

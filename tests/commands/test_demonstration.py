@@ -63,7 +63,9 @@ def test_a_port_that_is_taken_is_one_line_and_status_1(demo, capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert demo("--format", "json", "--port", str(port)) == 1
-    assert capfd.readouterr().err == f"aiops: listen: 127.0.0.1:{port}: cannot listen there: Address already in use\n"
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"aiops: listen: 127.0.0.1:{port}: cannot listen there: Address already in use; ")
+    assert "--port" in line
 
 
 def started(tmp_path, *arguments):
