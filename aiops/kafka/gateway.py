@@ -121,10 +121,10 @@ class RoutedSeries:
                 here = order[start:end]
                 yield partition, places[here], here % len(numbers)
 
-    def remember(self, print_: U64, size: int, number: int) -> None:
-        """Put a fingerprint into the index, unless there is no room."""
-        if len(self.index) < 2 * self._max_series:
-            self.index.add(print_, size, number)
+    def remember(self, prints: U64, sizes: I32, numbers: I32) -> None:
+        """Put fingerprints into the index, as many as have room."""
+        room = max(0, 2 * self._max_series - len(self.index))
+        self.index.add(prints[:room], sizes[:room], numbers[:room])
 
     def begin_anew(self) -> None:
         """Forget all series. Who still holds `names` of before keeps them."""

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from aiops.model import I32, Labels
-from aiops.sources._fingerprint import U64
+from aiops.sources._fingerprint import MOST_BYTES, U64
 from aiops.sources._pushed_samples import WriteLimits, labels_of
 from aiops.sources._series_index import UNKNOWN, SeriesIndex
 
@@ -21,8 +21,8 @@ class Numbering(Protocol):
         """The number of a label set that was checked."""
         ...
 
-    def remember(self, print_: U64, size: int, number: int) -> None:
-        """Put a fingerprint into the index, unless there is no room."""
+    def remember(self, prints: U64, sizes: I32, numbers: I32) -> None:
+        """Put fingerprints (m, 2) of label sets with these sizes and numbers into the index, as many as have room."""
         ...
 
 
@@ -34,10 +34,12 @@ def numbers_of(keys: list[bytes], series: Numbering, limits: WriteLimits) -> I32
     InputError : a label set is not valid or over a limit; then none was given a number
     """
     numbers, prints = series.index.find_all(keys)
-    strange = np.flatnonzero(numbers == UNKNOWN).tolist()
-    labels = [labels_of(keys[i], limits) for i in strange]
-    for i, one in zip(strange, labels, strict=True):
-        numbers[i] = series.number(one)
-        if prints[i].any():
-            series.remember(prints[i], len(keys[i]), int(numbers[i]))
+    strange = np.flatnonzero(numbers == UNKNOWN)
+    if not len(strange):
+        return numbers
+    chosen = [keys[i] for i in strange.tolist()]
+    numbers[strange] = [series.number(labels) for labels in [labels_of(key, limits) for key in chosen]]
+    sizes = np.fromiter(map(len, chosen), np.int32, len(chosen))
+    short = sizes <= MOST_BYTES
+    series.remember(prints[strange[short]], sizes[short], numbers[strange[short]])
     return numbers

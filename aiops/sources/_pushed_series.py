@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ class RawSeries:
         self._edges: set[int] = set()
         self._free: list[int] = []
         self._fresh: list[tuple[int, tuple[Use, ...]]] = []
-        self._values: dict[tuple[str, str], dict[str, int]] = {}
+        self._values: dict[str, dict[str, dict[str, int]]] = {}  # metric, label, value -> series
         self._remembered = Counter[bool]()  # held or not -> how many are in the index
         self._held_bytes = 0
 
@@ -103,20 +104,24 @@ class RawSeries:
         if not uses and not is_edge:
             return UNWATCHED
         is_full = len(self._numbers) >= self._limits.max_raw_series
-        if is_full or self._held_bytes + _size_bytes(labels) > self._limits.max_label_bytes:
+        size_bytes = _size_bytes(labels)
+        if is_full or self._held_bytes + size_bytes > self._limits.max_label_bytes:
             return SERIES_LIMIT
-        if not self._count_values(named):
+        if not self._count_values(labels, named["__name__"]):
             return LABEL_LIMIT
         number = self._take_number(self._pairs.labels(labels))
+        self._held_bytes += size_bytes
         self._fresh.append((number, uses))
         if is_edge:
             self._edges.add(number)
         return number
 
-    def remember(self, print_: U64, size: int, number: int) -> None:
-        """Put a fingerprint into the index, unless there is no room."""
-        if self._has_room(is_held=number >= 0) and self.index.add(print_, size, number):
-            self._remembered[number >= 0] += 1
+    def remember(self, prints: U64, sizes: I32, numbers: I32) -> None:
+        """Put fingerprints into the index, as many as have room."""
+        for is_held in (True, False):
+            some = np.flatnonzero((numbers >= 0) == is_held)[: self._room(is_held=is_held)]
+            if len(some):
+                self._remembered[is_held] += self.index.add(prints[some], sizes[some], numbers[some])
 
     def fresh(self) -> list[tuple[int, tuple[Use, ...]]]:
         """Numbers given out since the last call, each with what it is used for."""
@@ -145,7 +150,7 @@ class RawSeries:
         numbers: I32 = np.flatnonzero(gone).astype(np.int32)
         for number in numbers.tolist():
             self._release(number)
-        is_full = not self._has_room(is_held=False)
+        is_full = not self._room(is_held=False)
         if len(numbers) or is_full:
             self._pairs.forget()
             self.generation += 1
@@ -165,11 +170,11 @@ class RawSeries:
         kept = self.index.numbers_in_use()
         self._remembered = Counter({True: int((kept >= 0).sum()), False: int((kept < 0).sum())})
 
-    def _has_room(self, *, is_held: bool) -> bool:
-        """Tell whether one more fingerprint may be remembered."""
+    def _room(self, *, is_held: bool) -> int:
+        """How many more fingerprints may be remembered."""
         limits = self._limits
         most = limits.max_raw_series * _KEYS_PER_SERIES if is_held else limits.max_unwatched
-        return self._remembered[is_held] < most
+        return max(0, most - self._remembered[is_held])
 
     def _take_number(self, labels: Labels) -> int:
         if self._free:
@@ -183,21 +188,23 @@ class RawSeries:
                 self.last_seen_ms = np.concatenate([self.last_seen_ms, more])
                 self.ended_ms = np.concatenate([self.ended_ms, more])
         self._numbers[labels] = number
-        self._held_bytes += _size_bytes(labels)
         return number
 
     def _release(self, number: int) -> None:
         labels = self._labels[number]
         metric = dict(labels)["__name__"]
+        names = self._values.get(metric, {})  # none if it has no other label
         for name, value in labels:
             if name in _UNCOUNTED:
                 continue
-            counter = self._values[metric, name]
-            counter[value] -= 1
-            if not counter[value]:
-                del counter[value]
-            if not counter:
-                del self._values[metric, name]
+            counts = names[name]
+            counts[value] -= 1
+            if not counts[value]:
+                del counts[value]
+            if not counts:
+                del names[name]
+        if not names:
+            self._values.pop(metric, None)
         del self._numbers[labels]
         self._held_bytes -= _size_bytes(labels)
         self._labels[number] = ()
@@ -205,21 +212,21 @@ class RawSeries:
         self.last_seen_ms[number] = self.ended_ms[number] = 0
         self._free.append(number)
 
-    def _count_values(self, labels: dict[str, str]) -> bool:
-        metric, values = labels["__name__"], self._values
-        counted = [((metric, name), value) for name, value in labels.items() if name not in _UNCOUNTED]
-        most = self._limits.max_label_values
-        for place, value in counted:
-            there = values.get(place)
-            if there is not None and len(there) >= most and value not in there:
+    def _count_values(self, labels: Labels, metric: str) -> bool:
+        """Count the values of a new label set, unless that is one too many of a label."""
+        names, most = self._values.get(metric, {}), self._limits.max_label_values
+        for name, value in labels:
+            counts = names.get(name)
+            if counts is not None and len(counts) >= most and value not in counts:
                 return False
-        for place, value in counted:
-            there = values.get(place)
-            if there is None:
-                there = values[place] = {}
-            there[value] = there.get(value, 0) + 1
+        for name, value in labels:
+            if name not in _UNCOUNTED:
+                counts = names.setdefault(name, {})
+                counts[value] = counts.get(value, 0) + 1
+        if names:
+            self._values[metric] = names
         return True
 
 
 def _size_bytes(labels: Labels) -> int:
-    return sum(len(name) + len(value) for name, value in labels)
+    return sum(map(len, itertools.chain.from_iterable(labels)))

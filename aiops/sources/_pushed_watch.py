@@ -77,7 +77,9 @@ class Watchlist:
 
     def callers(self, labels: dict[str, str]) -> list[str]:
         """Services of which the series with these labels shows a call."""
-        rules = self._edges.get(labels["__name__"], ())
+        rules = self._edges.get(labels["__name__"])
+        if not rules:
+            return []
         calls = [edge_of(rule, labels) for rule in rules if rule.of.accepts(labels)]
         return [call[0] for call in calls if call is not None]
 

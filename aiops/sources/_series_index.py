@@ -102,6 +102,23 @@ def _place_all(table: Any, n: int) -> None:
 
 
 @njit(cache=True)
+def _add_all(  # noqa: PLR0917 - same
+    table: Any, entries: I64, prints: U64, sizes: I32, numbers: I32
+) -> int:
+    """Put what is not there yet into these entries, one after the other; how many it took."""
+    used = 0
+    for i in range(len(sizes)):
+        low, high, size = prints[i, 0], prints[i, 1], sizes[i]
+        if lookup(table.prints, table.sizes, table.slots, low, high, size) < 0:
+            entry = entries[used]
+            table.prints[entry, 0], table.prints[entry, 1] = low, high
+            table.sizes[entry], table.follows[entry], table.numbers[entry] = size, -1, numbers[i]
+            _place(table, entry)
+            used += 1
+    return used
+
+
+@njit(cache=True)
 def _remove(table: Any, entries: I64) -> None:
     """Free these entries; what lies behind one in its run of slots moves up (Knuth 6.4, algorithm R)."""
     slots, mask = table.slots, np.int64(len(table.slots) - 1)
@@ -150,22 +167,17 @@ class SeriesIndex:
         _find_all(buf, ends, *self.table, found, prints)
         return found, prints
 
-    def add(self, print_: U64, size: int, number: int) -> bool:
-        """Take in a fingerprint (2,) and tell whether it is new; one that is there stays as it is."""
-        if lookup(self.table.prints, self.table.sizes, self.table.slots, print_[0], print_[1], size) >= 0:
-            return False
-        if self._free:
-            entry = self._free.pop()
-        else:
-            entry = self._top
-            if entry == len(self.table.sizes):
-                self._grow()
-            self._top += 1
-        table = self.table
-        table.prints[entry] = print_
-        table.sizes[entry], table.follows[entry], table.numbers[entry] = size, -1, number
-        _place(table, entry)
-        return True
+    def add(self, prints: U64, sizes: I32, numbers: I32) -> int:
+        """Take in fingerprints (m, 2) of label sets; those that are there stay as they are. How many were new."""
+        reused = self._free[::-1][: len(sizes)]
+        more = len(sizes) - len(reused)
+        if self._top + more > len(self.table.sizes):
+            self._grow(self._top + more)
+        entries = np.array([*reused, *range(self._top, self._top + more)], np.int64)
+        used = int(_add_all(self.table, entries, prints, sizes, numbers))
+        del self._free[len(self._free) - min(used, len(reused)) :]
+        self._top += max(0, used - len(reused))
+        return used
 
     def remove(self, is_gone: Bools) -> None:
         """Remove the entries whose place in `numbers()` is marked; those in use no more are left out."""
@@ -189,9 +201,9 @@ class SeriesIndex:
         listed = np.zeros(1, np.int64)
         fingerprint_of_list(self.table.prints, listed, 1, self.table.key)
 
-    def _grow(self) -> None:
+    def _grow(self, least: int) -> None:
         old, n = self.table, self._top
-        new = _empty(int(n * _GROWTH), old.key)
+        new = _empty(max(least, int(len(old.sizes) * _GROWTH)), old.key)
         new.prints[:n], new.sizes[:n] = old.prints[:n], old.sizes[:n]
         new.follows[:n], new.numbers[:n] = old.follows[:n], old.numbers[:n]
         _place_all(new, n)

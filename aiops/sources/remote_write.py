@@ -148,7 +148,8 @@ class WriteReader:
             listed = np.array(refs[i], np.int64).ravel()
             if 0 < len(listed) <= MOST_LISTED:
                 print_ = fingerprint_of_list(self._symbol_prints, listed, len(listed), self._series.index.table.key)
-                self._series.remember(np.array(print_, np.uint64), v2.REFS_SIZE + len(listed), int(numbers[i]))
+                size = np.array([v2.REFS_SIZE + len(listed)], np.int32)
+                self._series.remember(np.array([print_], np.uint64), size, numbers[i : i + 1])
         return numbers
 
     def _introduce(self, numbers: I32) -> None:

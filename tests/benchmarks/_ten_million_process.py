@@ -47,15 +47,15 @@ class Counted:
     def number(self, labels: Labels) -> int:
         raise AssertionError(f"a series was not known again: {labels}")
 
-    def remember(self, print_: U64, size: int, number: int) -> None:
-        self.index.add(print_, size, number)
+    def remember(self, prints: U64, sizes: NDArray[np.int32], numbers: NDArray[np.int32]) -> None:
+        self.index.add(prints, sizes, numbers)
 
     def meet(self, keys: list[bytes]) -> None:
         """Number keys from where counting stands."""
         found, prints = self.index.find_all(keys)
         assert (found < 0).all()
-        for key, print_ in zip(keys, prints, strict=True):
-            self.remember(print_, len(key), len(self.index))
+        sizes = np.fromiter(map(len, keys), np.int32, len(keys))
+        self.remember(prints, sizes, np.arange(len(self.index), len(self.index) + len(keys), dtype=np.int32))
 
 
 @njit(error_model="numpy")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aiops.demo.encode import HEADERS
-from aiops.model import Labels
+from aiops.model import I32, Labels
 from aiops.sources._fingerprint import U64
 from aiops.sources._pushed_samples import WriteLimits
 from aiops.sources._series_index import SeriesIndex
@@ -29,8 +29,8 @@ class Ledger:
             self.labels.append(labels)
         return self.labels.index(labels)
 
-    def remember(self, print_: U64, size: int, number: int) -> None:
-        self.index.add(print_, size, number)
+    def remember(self, prints: U64, sizes: I32, numbers: I32) -> None:
+        self.index.add(prints, sizes, numbers)
 
 
 @dataclass
