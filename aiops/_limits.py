@@ -44,8 +44,9 @@ class Limits:
         """Take in the series that have these columns now."""
         for column in columns:
             self._columns.setdefault(self.table.key(column).service, []).append(column)
-            self._may_page[column] = pages = self.table.signal(column).pages
-            self.usual[column] = self._page if pages else self._evidence
+        may_page = np.fromiter((self.table.signal(column).pages for column in columns), np.bool_, len(columns))
+        self._may_page[columns] = may_page
+        self.usual[columns] = np.where(may_page, self._page, self._evidence)
         self.paging = int(self._may_page.sum())
 
     def forget(self, columns: Sequence[int]) -> None:

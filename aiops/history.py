@@ -75,7 +75,7 @@ class History:
         self._times[: self._count] = times
         self._parts, self._width = [], 0
         self._add(values.shape[1])
-        self._parts[0][: self._count] = values
+        self._parts[0][: len(values)] = values
 
     def _placed(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """The parts, and which columns each holds."""
@@ -103,5 +103,8 @@ class History:
             self._add(max(missing, min(self._width // 4, MOST_ROOM)))
 
     def _add(self, columns: int) -> None:
-        self._parts.append(np.full((self.rows, columns), np.nan, np.float32))
+        part = np.empty((self.rows, columns), np.float32)
+        # Rows that are to come are written whole: until then they take no memory.
+        part[: min(self._count, self.rows)] = np.nan
+        self._parts.append(part)
         self._width += columns

@@ -51,6 +51,7 @@ class SeriesTable:
         self._asked: frozenset[int] = frozenset()
         self._unnamed: set[int] = set()
         self._free: list[int] = []
+        self._nobodys: set[int] = set()  # unnamed or free
 
     def add(self, key: SeriesKey, signal: Signal) -> int:
         """The number of a series, given out now if it is new; -1 and a count in `refused` when the table is full."""
@@ -64,6 +65,7 @@ class SeriesTable:
             number = self._free.pop()
             self._keys[number], self._signals[number] = key, signal
             self._ids[key] = number
+            self._nobodys.discard(number)
             self.reuses += 1
             return number
         self._ids[key] = number = len(self._keys)
@@ -85,7 +87,7 @@ class SeriesTable:
 
     def named(self, number: int) -> bool:
         """Whether a number has a series now."""
-        return self._ids.get(self._keys[number]) == number
+        return number not in self._nobodys
 
     def numbered(self) -> list[tuple[int, SeriesKey, Signal]]:
         """All series with their numbers and signals, in the order of the numbers.
@@ -93,7 +95,7 @@ class SeriesTable:
         A source may add series while another thread reads: a reader takes `width` first, then no more than that many.
         """
         both = enumerate(zip(self._keys, self._signals, strict=False))
-        return [(number, key, signal) for number, (key, signal) in both if self._ids.get(key) == number]
+        return [(number, key, signal) for number, (key, signal) in both if number not in self._nobodys]
 
     def items(self) -> Iterable[tuple[SeriesKey, Signal]]:
         """All series with their signals, in the order of their numbers."""
@@ -121,6 +123,7 @@ class SeriesTable:
             # A series that is back at once has another number, whatever happens to this one.
             del self._ids[self._keys[number]]
         self._unnamed.update(gone)
+        self._nobodys.update(gone)
         return gone
 
     def is_unnamed(self, number: int) -> bool:

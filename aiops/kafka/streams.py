@@ -13,6 +13,7 @@ from aiops.wire import decode, encode
 
 UNSETTLED = -(2**31)
 """Its number here has to be asked for (again)."""
+UNWATCHED = -1
 MAX_STREAMS = 64
 """Streams that are remembered, the latest: chosen; a gateway begins one at its start, or when most series are gone."""
 
@@ -65,19 +66,37 @@ class Streams:
         return found.astype(np.int32)
 
     def forget(self, gone: I32) -> None:
-        """Some numbers of here are given to other series from now on."""
+        """Some numbers of here are given to other series from now on, so there may be room for those that had none."""
         for one in self._streams.values():
-            one.numbers[np.isin(one.numbers, gone)] = UNSETTLED
+            one.numbers[np.isin(one.numbers, gone) | (one.numbers < UNWATCHED)] = UNSETTLED
+
+    def keys(self, width: int) -> list[bytes]:
+        """Label sets by their numbers here, of which there are `width`; empty where no stream has it."""
+        keys = [b""] * width
+        for one in self._streams.values():
+            for number, name in zip(one.numbers.tolist(), one.names, strict=True):
+                if number >= 0:
+                    keys[number] = name
+        return keys
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
-        """All names, by stream."""
+        """All names and numbers, by stream."""
         names = [(stream, one.names) for stream, one in self._streams.items()]
-        return {"names": np.frombuffer(encode(names), np.uint8)}
+        numbers = [one.numbers for one in self._streams.values()]
+        return {
+            "names": np.frombuffer(encode(names), np.uint8),
+            "numbers": np.concatenate([*numbers, np.zeros(0, np.int32)]),
+        }
 
-    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take up a snapshot. StoreError when it is damaged."""
+    def restore(self, state: Mapping[str, NDArray[np.generic]], *, settled: bool) -> None:
+        """Take up a snapshot; what is not `settled` is asked for again. StoreError when it is damaged."""
+        begin = 0
         for stream, names in decode(state["names"].tobytes(), list[tuple[int, list[bytes]]]):
-            self._streams[stream] = _Stream(names, np.full(len(names), UNSETTLED, np.int32))
+            numbers = state["numbers"][begin : begin + len(names)].astype(np.int32)
+            begin += len(names)
+            # What was refused may have room now.
+            numbers[numbers < 0 if settled else slice(None)] = UNSETTLED
+            self._streams[stream] = _Stream(names, numbers)
 
     def _settle(self, one: _Stream, numbers: NDArray[np.integer]) -> None:
         named = [n for n in numbers.tolist() if one.names[n]]

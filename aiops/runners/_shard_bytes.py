@@ -25,10 +25,13 @@ def shard_arrays(shard: Shard) -> Arrays:
     width = len(state["presence.seen_ms"])
     fed = numbers[:width]
     history["values"] = history["values"][:, fed[fed < history["values"].shape[1]]]
-    series = [(table.key(number), table.signal(number)) for number in numbers.tolist()]
+    signals = {id(signal): signal for signal in map(table.signal, numbers.tolist())}
+    places = {id_: place for place, id_ in enumerate(signals)}
     arrays = {f"detection.{k}": v for k, v in state.items()}
     arrays |= {f"history.{k}": v for k, v in history.items()}
-    arrays["table"] = np.frombuffer(encode(series), np.uint8)
+    arrays["keys"] = np.frombuffer(encode([table.key(number) for number in numbers.tolist()]), np.uint8)
+    arrays["signals"] = np.frombuffer(encode(list(signals.values())), np.uint8)
+    arrays["signal"] = np.array([places[id(table.signal(number))] for number in numbers.tolist()], np.int32)
     return arrays | {"step_s": np.array([shard.source.step_s])}
 
 
@@ -43,8 +46,10 @@ def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> No
         raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
     if len(shard.source.table):
         raise ValueError("the source numbered its series before its memory was there")
-    for key, signal in decode(arrays["table"].tobytes(), list[tuple[SeriesKey, Signal]]):
-        if shard.source.table.add(key, signal) < 0:
+    keys = decode(arrays["keys"].tobytes(), list[SeriesKey])
+    signals = decode(arrays["signals"].tobytes(), list[Signal])
+    for key, place in zip(keys, arrays["signal"].tolist(), strict=True):
+        if shard.source.table.add(key, signals[place]) < 0:
             raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
     shard.detection.restore(part(arrays, "detection."))
     shard.history.restore(part(arrays, "history."))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.model import F64, I32, I64, Bools
 
@@ -84,6 +86,16 @@ class Members:
             begins = np.searchsorted(group[first], np.arange(groups + 1))
             self._grouping = Grouping(self._columns, starts, bounds[first], begins)
         return self._grouping
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """All of it."""
+        self._settle()
+        return {"columns": self._columns, "groups": self._groups, "bounds": self._bounds}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take up a snapshot."""
+        self._columns, self._groups = state["columns"].astype(np.int32), state["groups"].astype(np.int64)
+        self._bounds = state["bounds"].astype(np.float64)
 
     def _settle(self) -> None:
         if not self._new:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.model import I32, I64, Bools, Labels
-from aiops.sources._fingerprint import U64
+from aiops.sources._fingerprint import MOST_BYTES, U64
 from aiops.sources._numbering import numbers_of
-from aiops.sources._pushed_samples import Samples, SharedPairs, WriteLimits
+from aiops.sources._pushed_samples import Samples, SharedPairs, WriteLimits, key_of, labels_of
 from aiops.sources._pushed_watch import Use, Watchlist
 from aiops.sources._series_index import UNKNOWN, SeriesIndex
+from aiops.wire import decode, encode
 
 UNWATCHED, SERIES_LIMIT, LABEL_LIMIT = -1, -2, -3
 """Numbers of label sets that are not held."""
@@ -58,7 +61,7 @@ class RawSeries:
         self.ended_ms: I64 = np.zeros(0, np.int64)
         self._watch, self._limits = watch, limits
         self._numbers: dict[Labels, int] = {}
-        self._labels: list[Labels] = []
+        self._labels: list[Labels | bytes] = []  # bytes = as it was restored: read when it is asked for
         self._pairs = SharedPairs()
         self._edges: set[int] = set()
         self._free: list[int] = []
@@ -66,10 +69,11 @@ class RawSeries:
         self._values: dict[str, dict[str, dict[str, int]]] = {}  # metric, label, value -> series
         self._remembered = Counter[bool]()  # held or not -> how many are in the index
         self._held_bytes = 0
+        self._restored = False
 
     def __len__(self) -> int:
         """How many are held now."""
-        return len(self._numbers)
+        return len(self._labels) - len(self._free)
 
     @property
     def width(self) -> int:
@@ -99,11 +103,13 @@ class RawSeries:
         """The number of a label set, given out now if it is new; below 0 for one that is not held."""
         if (number := self._numbers.get(labels)) is not None:
             return number
+        if self._restored and (number := int(self.index.find_all([key_of(labels)])[0][0])) >= 0:
+            return number  # written in another way than when it was saved
         named = dict(labels)
         uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
         if not uses and not is_edge:
             return UNWATCHED
-        is_full = len(self._numbers) >= self._limits.max_raw_series
+        is_full = len(self) >= self._limits.max_raw_series
         size_bytes = _size_bytes(labels)
         if is_full or self._held_bytes + size_bytes > self._limits.max_label_bytes:
             return SERIES_LIMIT
@@ -137,7 +143,7 @@ class RawSeries:
     def edges(self, since_ms: int) -> list[tuple[dict[str, str], int]]:
         """Labels and last sample of live series that show a call."""
         alive = self.alive(since_ms)
-        return [(dict(self._labels[i]), int(self.last_seen_ms[i])) for i in sorted(self._edges) if alive[i]]
+        return [(dict(self._labels_of(i)), int(self.last_seen_ms[i])) for i in sorted(self._edges) if alive[i]]
 
     def evict(self, silent_before_ms: int, ended_before_ms: int) -> I32:
         """Let go of series not seen since the first time, or ended before the second; their numbers."""
@@ -156,6 +162,63 @@ class RawSeries:
             self.generation += 1
             self._forget(gone, least=0 if is_full else UNWATCHED)
         return numbers
+
+    # -- over restarts
+
+    def snapshot(self, keys: Sequence[bytes]) -> dict[str, NDArray[np.generic]]:
+        """All of it but the label sets that are kept elsewhere.
+
+        Parameters
+        ----------
+        keys : by number, as `key_of` writes them; empty where it is to be kept here
+        """
+        n = self.width
+        free = set(self._free)
+        kept_here = [(i, key_of(self._labels_of(i))) for i, key in enumerate(keys) if not key and i not in free]
+        return {
+            "seen_ms": self.last_seen_ms[:n],
+            "ended_ms": self.ended_ms[:n],
+            "free": np.array(self._free, np.int32),
+            "edges": np.array(sorted(self._edges), np.int32),
+            "fresh": np.array([number for number, _ in self._fresh], np.int32),
+            "held_bytes": np.array([self._held_bytes]),
+            "keys": np.frombuffer(encode(kept_here), np.uint8),
+            "values": np.frombuffer(encode(self._values), np.uint8),
+        }
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]], keys: list[bytes]) -> None:
+        """Take up a snapshot, with the `keys` it was given. StoreError, LookupError when it is damaged.
+
+        Label sets are not read: a million of them would be half a minute.
+        """
+        self._labels = list(keys)
+        for number, key in decode(state["keys"].tobytes(), list[tuple[int, bytes]]):
+            self._labels[number] = keys[number] = key
+        self._free = state["free"].tolist()
+        for number in self._free:
+            self._labels[number] = keys[number] = b""
+        self.last_seen_ms, self.ended_ms = state["seen_ms"].astype(np.int64), state["ended_ms"].astype(np.int64)
+        self._edges, self._held_bytes = set(state["edges"].tolist()), int(state["held_bytes"][0])
+        self._values = decode(state["values"].tobytes(), dict[str, dict[str, dict[str, int]]])
+        self._index_restored(keys)
+        self._fresh = [(i, self._watch.uses(dict(self._labels_of(i)))) for i in state["fresh"].tolist()]
+        self._restored = True
+
+    def _index_restored(self, keys: list[bytes]) -> None:
+        sizes = np.fromiter(map(len, keys), np.int32, len(keys))
+        short = np.flatnonzero((sizes > 0) & (sizes <= MOST_BYTES))
+        prints = self.index.find_all(keys)[1]
+        self.remember(prints[short], sizes[short], short.astype(np.int32))
+        for number in np.flatnonzero(sizes > MOST_BYTES).tolist():
+            labels = labels_of(keys[number], _PARSE_ANYTHING)
+            self._labels[number] = labels
+            self._numbers[labels] = number
+
+    # -- inside
+
+    def _labels_of(self, number: int) -> Labels:
+        labels = self._labels[number]
+        return labels_of(labels, _PARSE_ANYTHING) if isinstance(labels, bytes) else labels
 
     def _forget(self, gone: Bools, least: int) -> None:
         """Forget label sets of series that are gone and of those numbered below `least`.
@@ -191,7 +254,7 @@ class RawSeries:
         return number
 
     def _release(self, number: int) -> None:
-        labels = self._labels[number]
+        labels = self._labels_of(number)
         metric = dict(labels)["__name__"]
         names = self._values.get(metric, {})  # none if it has no other label
         for name, value in labels:
@@ -205,7 +268,7 @@ class RawSeries:
                 del names[name]
         if not names:
             self._values.pop(metric, None)
-        del self._numbers[labels]
+        self._numbers.pop(labels, None)
         self._held_bytes -= _size_bytes(labels)
         self._labels[number] = ()
         self._edges.discard(number)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.model import F64, I32, Bools, SeriesKey
 from aiops.packs._recipe import Recipe
@@ -14,6 +15,7 @@ from aiops.series import SeriesTable
 from aiops.sources import _pushed_cells as kernels
 from aiops.sources._pushed_groups import Grouping, Members
 from aiops.sources._pushed_watch import Side, Use
+from aiops.wire import decode, encode
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,22 @@ class Plan:
         self.ids = self.ids[used]
         self._numbers = {key: i for i, key in enumerate(self.keys)}
         return dropped
+
+    def snapshot(self, anew: I32) -> dict[str, NDArray[np.generic]]:
+        """All of it; `anew` has the numbers of watched series after a restart, by those of now."""
+        ids = np.where(self.ids >= 0, anew[self.ids], -1)
+        unowned = [self.keys[group] for group in np.flatnonzero(ids < 0).tolist()]
+        sides = {f"{side}.{k}": v for side, one in self._members.items() for k, v in one.snapshot().items()}
+        return {"ids": ids.astype(np.int32), "unowned": np.frombuffer(encode(unowned), np.uint8)} | sides
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]], table: SeriesTable) -> None:
+        """Take up a snapshot; the table has the watched series already. StoreError, LookupError when it is damaged."""
+        self.ids = state["ids"].astype(np.int32)
+        unowned = iter(decode(state["unowned"].tobytes(), list[SeriesKey]))
+        self.keys = [table.key(number) if number >= 0 else next(unowned) for number in self.ids.tolist()]
+        self._numbers = {key: group for group, key in enumerate(self.keys)}
+        for side, one in self._members.items():
+            one.restore({name: state[f"{side}.{name}"] for name in ("columns", "groups", "bounds")})
 
     def columns(self) -> I32:
         """Raw series in use, both sides."""
@@ -156,6 +174,19 @@ class Signals:
         if infinite.any():
             values[infinite] = np.nan
         return np.concatenate(ids), values
+
+    def snapshot(self, anew: I32) -> dict[str, NDArray[np.generic]]:
+        """All of it; `anew` has the numbers of watched series after a restart, by those of now."""
+        return {f"{i}.{k}": v for i, plan in enumerate(self._plans) for k, v in plan.snapshot(anew).items()}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take up a snapshot; the table has the watched series already. StoreError, LookupError when it is damaged."""
+        for i, plan in enumerate(self._plans):
+            mine = f"{i}."
+            plan.restore({k.removeprefix(mine): v for k, v in state.items() if k.startswith(mine)}, self._table)
+            owned = zip(plan.keys, plan.ids.tolist(), strict=True)
+            self._owners.update((key, plan) for key, number in owned if number >= 0)
+        self._recount()
 
     def _claim(self, plan: Plan, *, again: bool = False) -> None:
         """Number the new watched series of a plan, and `again` those that another plan had."""

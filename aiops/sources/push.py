@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aiops.errors import Overloaded, TooLarge
 from aiops.model import F64, I32, I64, Block
@@ -145,6 +146,32 @@ class PushSource:
     def edges(self, now_ms: int) -> Iterator[tuple[dict[str, str], int]]:
         """Labels and time of the last sample of live raw series that an edge rule selects."""
         return iter(self._raws.edges(now_ms - self._settings.live_ms))
+
+    def snapshot(self, keys: Sequence[bytes], anew: I32) -> dict[str, NDArray[np.generic]]:
+        """What its series are and what they are used for; not their samples.
+
+        Parameters
+        ----------
+        keys : label sets by the numbers that `resolve` gives, where the caller keeps them; empty where it does not
+        anew : numbers of watched series after a restart, by those of now; below 0 for those that are gone then
+        """
+        raws, signals = self._raws.snapshot(keys), self._signals.snapshot(anew)
+        named = {f"raws.{k}": v for k, v in raws.items()} | {f"signals.{k}": v for k, v in signals.items()}
+        return named | {"evicted_ms": np.array([self._evicted_ms])}
+
+    def restore(self, state: Mapping[str, NDArray[np.generic]], keys: list[bytes]) -> None:
+        """Take up a snapshot of a source with the same packs and limits, before anything was taken in.
+
+        The table must have the watched series already. StoreError, LookupError when it is damaged.
+        """
+        self._raws.restore({k.removeprefix("raws."): v for k, v in state.items() if k.startswith("raws.")}, keys)
+        self._signals.restore({k.removeprefix("signals."): v for k, v in state.items() if k.startswith("signals.")})
+        self._evicted_ms = int(state["evicted_ms"][0])
+
+    @property
+    def raw_width(self) -> int:
+        """Numbers of raw series given out so far."""
+        return self._raws.width
 
     @property
     def health(self) -> PushHealth:

@@ -60,11 +60,31 @@ def test_a_number_that_goes_to_another_series_is_asked_for_again():
     assert numbers(streams, 7, 0, 1) == [102, 101]
 
 
-def test_names_outlive_a_restart_and_are_looked_up_anew():
-    streams, again = Streams(Table()), Streams(Table())
-    streams.learn(7, 0, (b"cart", b"", b"db"))
-    again.restore(streams.snapshot())
-    assert numbers(again, 7, 2, 0) == [101, 100]
+def test_names_outlive_a_restart_and_are_looked_up_anew_unless_they_mean_the_same():
+    table, before = Table(), Streams(Table())
+    before.learn(7, 0, (b"cart", b"", b"db", b"unwatched"))
+    before.learn(8, 0, (b"db", b"new"))
+    assert numbers(before, 7, 0, 2, 3) == [100, 101, -1]
+    assert numbers(before, 8, 0) == [101]
+    same, other = Streams(table), Streams(Table())
+    same.restore(before.snapshot(), settled=True)
+    assert numbers(same, 7, 2, 0) + numbers(same, 8, 0) == [101, 100, 101]
+    assert table.asked == []
+    assert numbers(same, 7, 3) == [-1]
+    assert table.asked == [[b"unwatched"]], "what was refused is asked for again"
+    assert same.keys(103)[100:] == [b"cart", b"db", b""]
+    other.restore(before.snapshot(), settled=False)
+    assert numbers(other, 7, 2, 0) == [101, 100]
+    assert other.keys(102)[100:] == [b"cart", b"db"]
+
+
+def test_what_was_refused_is_asked_for_again_once_others_have_gone():
+    table = Table()
+    streams = Streams(lambda keys: table(keys) if len(keys) > 1 else np.array([-2], np.int32))
+    streams.learn(7, 0, (b"cart", b"over the limit"))
+    assert numbers(streams, 7, 1) == [-2]
+    streams.forget(np.array([55], np.int32))
+    assert numbers(streams, 7, 0, 1) == [100, 101]
 
 
 def test_the_oldest_stream_is_forgotten_when_there_are_many():

@@ -124,7 +124,7 @@ def test_long_labels_use_up_the_room_of_many_short_ones_and_give_it_back() -> No
 def test_refused_and_evicted_series_leave_nothing_behind() -> None:
     raws = table(max_label_values=1)
     raws.resolve([key_of(series("level", job="a")), key_of(series("level", job="b", pod="1"))])
-    assert set(raws._values) == {("level", "job")}
+    assert raws._values == {"level": {"job": {"a": 1}}}
     touch(raws, [0], 500)
     raws.evict(1000, 0)
     assert not raws._values
