@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aiops.sources.push
@@ -20,6 +20,7 @@ from aiops.sources._pushed_series import LABEL_LIMIT, SERIES_LIMIT, UNWATCHED, R
 from aiops.sources._pushed_watch import Watchlist
 from aiops.sources._series_index import UNKNOWN
 from aiops.sources.remote_write import WriteReader
+from aiops.wire import pack_arrays, unpack_arrays
 from tests.sources._push_wall import CALLS, PACK, T0, samples, series
 
 QUANTILE = Recipe("t", Signal("p95", "latency"), "quantile", Selector("b"), service=("job",))
@@ -283,3 +284,67 @@ def test_a_number_that_is_used_again_is_not_given_to_the_series_that_had_it() ->
     assert numbers(b, c) == [0, 1]
     assert numbers(b, a) == [0, SERIES_LIMIT]
     assert numbers(b, c) == [0, 1]
+
+
+def restored(raws: RawSeries, kept: frozenset[int] = frozenset(range(100)), **limits) -> RawSeries:
+    """The same after a restart; the label sets of numbers in `kept` are kept by somebody else."""
+    keys_of = [b"" if not raws._labels[n] else key_of(raws._labels_of(n)) for n in range(raws.width)]
+    elsewhere = [key if number in kept else b"" for number, key in enumerate(keys_of)]
+    state = unpack_arrays(pack_arrays(raws.snapshot(elsewhere)))
+    fresh = table(**limits)
+    fresh.restore(state, elsewhere)
+    return fresh
+
+
+WORDY = 0x78  # a field that no label has: the key is another one, the label set the same
+STORIES = st.lists(
+    st.one_of(
+        st.tuples(st.just("come"), st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), max_size=6)),
+        st.tuples(st.just("go"), st.sampled_from("abcdefgh")),
+        st.tuples(st.just("restart"), st.frozensets(st.integers(0, 5))),
+    ),
+    max_size=14,
+)
+
+
+@given(STORIES)
+@settings(deadline=None)
+def test_a_restart_changes_no_number_and_no_limit(story) -> None:
+    limits = {"max_raw_series": 5, "max_label_values": 4, "max_label_bytes": 110}
+    one, other = table(**limits), table(**limits)
+    for at_ms, (what, given_) in enumerate(story, 1000):
+        if what == "come":
+            told = [key_of(series("level", job=job)) + bytes([WORDY, 1]) * wordy for job, wordy in given_]
+            numbers = one.resolve(told)
+            assert other.resolve(told).tolist() == numbers.tolist()
+            for raws in (one, other):
+                touch(raws, numbers[numbers >= 0], at_ms)
+        elif what == "go":
+            gone = one.resolve(keys("level", given_))
+            assert other.resolve(keys("level", given_)).tolist() == gone.tolist()
+            for raws in (one, other):
+                raws.fresh()  # a source adds what is new before it lets go
+                touch(raws, np.arange(raws.width), at_ms)
+                touch(raws, gone[gone >= 0], 1)
+            assert one.evict(at_ms, 0).tolist() == other.evict(at_ms, 0).tolist()
+        else:
+            other = restored(other, given_, **limits)
+        assert (len(one), one.width, one._values, one._held_bytes) == (
+            len(other),
+            other.width,
+            other._values,
+            other._held_bytes,
+        )
+        assert [number for number, _ in one._fresh] == [number for number, _ in other._fresh]
+
+
+def test_after_a_restart_a_call_is_seen_and_a_label_set_too_long_for_the_index_known() -> None:
+    raws = RawSeries(Watchlist([PACK]), SeriesLimits(max_label_bytes=1 << 20))
+    call = key_of(series("calls_total", client="cart", server="db", note="x" * 5000))
+    assert raws.resolve([call]).tolist() == [0]
+    touch(raws, [0], 1000)
+    again = RawSeries(Watchlist([PACK]), SeriesLimits(max_label_bytes=1 << 20))
+    again.restore(raws.snapshot([b""]), [b""])
+    assert again.edges(0) == raws.edges(0) != []
+    assert again.resolve([call]).tolist() == [0]
+    assert len(again) == 1
