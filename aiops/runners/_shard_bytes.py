@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops.model import SeriesKey, Signal
+from aiops.model import Signal
 from aiops.pipeline import Shard
+from aiops.runners._key_bytes import Arrays, key_arrays, keys_from
 from aiops.wire import decode, encode
-
-Arrays = dict[str, NDArray[np.generic]]
 
 
 def shard_arrays(shard: Shard) -> Arrays:
@@ -29,7 +28,7 @@ def shard_arrays(shard: Shard) -> Arrays:
     places = {id_: place for place, id_ in enumerate(signals)}
     arrays = {f"detection.{k}": v for k, v in state.items()}
     arrays |= {f"history.{k}": v for k, v in history.items()}
-    arrays["keys"] = np.frombuffer(encode([table.key(number) for number in numbers.tolist()]), np.uint8)
+    arrays |= {f"keys.{k}": v for k, v in key_arrays([table.key(number) for number in numbers.tolist()]).items()}
     arrays["signals"] = np.frombuffer(encode(list(signals.values())), np.uint8)
     arrays["signal"] = np.array([places[id(table.signal(number))] for number in numbers.tolist()], np.int32)
     return arrays | {"step_s": np.array([shard.source.step_s])}
@@ -46,8 +45,7 @@ def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> No
         raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
     if len(shard.source.table):
         raise ValueError("the source numbered its series before its memory was there")
-    keys = decode(arrays["keys"].tobytes(), list[SeriesKey])
-    signals = decode(arrays["signals"].tobytes(), list[Signal])
+    keys, signals = keys_from(part(arrays, "keys.")), decode(arrays["signals"].tobytes(), list[Signal])
     for key, place in zip(keys, arrays["signal"].tolist(), strict=True):
         if shard.source.table.add(key, signals[place]) < 0:
             raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")

@@ -101,10 +101,8 @@ class RawSeries:
 
     def number(self, labels: Labels) -> int:
         """The number of a label set, given out now if it is new; below 0 for one that is not held."""
-        if (number := self._numbers.get(labels)) is not None:
-            return number
-        if self._restored and (number := int(self.index.find_all([key_of(labels)])[0][0])) >= 0:
-            return number  # written in another way than when it was saved
+        if (known := self._known(labels)) is not None:
+            return known
         named = dict(labels)
         uses, is_edge = self._watch.uses(named), self._watch.is_edge(named)
         if not uses and not is_edge:
@@ -215,6 +213,13 @@ class RawSeries:
             self._numbers[labels] = number
 
     # -- inside
+
+    def _known(self, labels: Labels) -> int | None:
+        if (number := self._numbers.get(labels)) is not None or not self._restored:
+            return number
+        # What was restored is known by its key only, and a sender may write the same label set with another one.
+        number = int(self.index.find_all([key_of(labels)])[0][0])
+        return number if number >= 0 else None
 
     def _labels_of(self, number: int) -> Labels:
         labels = self._labels[number]

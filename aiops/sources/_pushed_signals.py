@@ -61,8 +61,9 @@ class Plan:
         """All of it; `anew` has the numbers of watched series after a restart, by those of now."""
         ids = np.where(self.ids >= 0, anew[self.ids], -1)
         unowned = [self.keys[group] for group in np.flatnonzero(ids < 0).tolist()]
-        sides = {f"{side}.{k}": v for side, one in self._members.items() for k, v in one.snapshot().items()}
-        return {"ids": ids.astype(np.int32), "unowned": np.frombuffer(encode(unowned), np.uint8)} | sides
+        arrays: dict[str, NDArray[np.generic]] = {"ids": ids.astype(np.int32)}
+        arrays["unowned"] = np.frombuffer(encode(unowned), np.uint8)
+        return arrays | {f"{side}.{k}": v for side, one in self._members.items() for k, v in one.snapshot().items()}
 
     def restore(self, state: Mapping[str, NDArray[np.generic]], table: SeriesTable) -> None:
         """Take up a snapshot; the table has the watched series already. StoreError, LookupError when it is damaged."""

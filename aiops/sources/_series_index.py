@@ -102,9 +102,7 @@ def _place_all(table: Any, n: int) -> None:
 
 
 @njit(cache=True)
-def _add_all(  # noqa: PLR0917 - same
-    table: Any, entries: I64, prints: U64, sizes: I32, numbers: I32
-) -> int:
+def _add_all(table: Any, entries: I64, prints: U64, sizes: I32, numbers: I32) -> int:
     """Put what is not there yet into these entries, one after the other; how many it took."""
     used = 0
     for i in range(len(sizes)):

@@ -10,6 +10,8 @@ from aiops.kafka.frames import Answer, Edges, Found, Frame, Question, Rows, rows
 from aiops.kafka.partition import Partition
 from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal
+from aiops.packs.load import built_in
+from aiops.sources._pushed_watch import Watchlist
 from tests.kafka._log import MINUTE_MS, Log, fed, plan_of, run, setup, shop_log
 
 PARTITIONS = 2
@@ -54,9 +56,18 @@ def test_reading_again_says_the_same_again(log):
     assert told(run(whole(log))) == told(run(whole(log)))
 
 
-@pytest.mark.parametrize("share", [0.5, 0.9, 0.97])
-def test_a_snapshot_and_what_comes_after_it_say_what_one_reading_says(log, share):
-    """However far: the worker dies after the snapshot, and another one begins where it must."""
+@pytest.mark.parametrize(("share", "more_packs"), [(0.5, ()), (0.9, ("go",)), (0.97, ())])
+def test_a_snapshot_and_what_comes_after_it_say_what_one_reading_says(log, share, more_packs, monkeypatch):
+    """However far: the worker dies after the snapshot, and another one begins where it must.
+
+    Only with other packs label sets are looked into again: there are hundreds of thousands of them.
+    """
+    anew = replace(setup(PARTITIONS), packs=(*setup(PARTITIONS).packs, *(built_in()[name] for name in more_packs)))
+    looked_into, uses = [], Watchlist.uses
+
+    def counted(watch, labels):
+        looked_into.append(labels)
+        return uses(watch, labels)
 
     async def story():
         messages = log.messages[PAYMENTS]
@@ -65,9 +76,11 @@ def test_a_snapshot_and_what_comes_after_it_say_what_one_reading_says(log, share
         before = await fed(first, log, 0, cut)
         data, again = first.snapshot(), first.again_from(cut)
         await first.close()
-        second = Partition.restored(PAYMENTS, setup(PARTITIONS), data)
+        second = Partition.restored(PAYMENTS, anew, data)
+        monkeypatch.setattr(Watchlist, "uses", counted)
         after = await fed(second, log, again)
         await second.close()
+        assert bool(looked_into) == bool(more_packs)
         assert 0 < again <= cut
         assert second.lost == 0
         return before, after
