@@ -87,7 +87,7 @@ class Health:
 
     def _lines(self, *, warnings: bool) -> list[str]:
         return [
-            f"{part}: {condition.reason or 'not well'} (since {words.moment(condition.since_ms)})"
+            f"{part}: {condition.reason or 'not well'} (since {words.moment(condition.since_ms // 1000 * 1000)})"
             for part, condition in self.conditions().items()
             if not condition.ok and condition.is_warning == warnings
         ]

@@ -109,6 +109,7 @@ def test_every_variable_has_a_default_or_an_example_and_every_example_is_used():
 def test_ports_of_this_machine_are_those_the_service_listens_on():
     for name, one in SERVICES.items():
         for port in one.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), f"{name}: nobody is asked for a token there"
             inside = int(filled(port).rsplit(":", 1)[1])
             assert inside == PORTS.get(name, settings().listen.port), name
 
