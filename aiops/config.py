@@ -66,6 +66,11 @@ class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grafana_secret_file: Annotated[str, Meta(description="file with Grafana's webhook HMAC secret")] = ""
     max_score_series: Annotated[int, Meta(ge=0, description="series shown as anomaly_score in /metrics")] = 1_000
 
+    @property
+    def is_open(self) -> bool:
+        """Whether others than this machine reach it and nobody is asked for a token."""
+        return not self.token_file and self.host != "localhost" and not self.host.startswith(("127.", "::1"))
+
 
 class DetectionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a deviation is an anomaly."""

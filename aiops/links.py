@@ -1,4 +1,4 @@
-"""Addresses of our own pages, for messages that people follow."""
+"""Addresses of our own: of pages, for messages that people follow, and of what listens."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ def incident_url(public_url: str, incident_id: str) -> str:
     ('https://ops.example/aiops/incidents/0123456789ab', '')
     """
     return f"{public_url.rstrip('/')}/incidents/{quote(incident_id, safe='')}" if public_url else ""
+
+
+def http_url(host: str, port: int) -> str:
+    """The address of what listens there.
+
+    >>> http_url("127.0.0.1", 8080), http_url("::1", 8080)
+    ('http://127.0.0.1:8080', 'http://[::1]:8080')
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -23,6 +23,7 @@ from aiops.demo.feed import Progress, feed
 from aiops.demo.settings import demo_settings_text
 from aiops.demo.story import Story, story
 from aiops.errors import AiopsError
+from aiops.links import http_url
 from aiops.model import Incident
 from aiops.telemetry import setup_logging
 from aiops.web.render import incident_dict
@@ -119,7 +120,7 @@ class _Demo:
             self.opened.set()
 
     def _listens(self, host: str, port: int) -> None:
-        self.url = f"http://{host}:{port}"
+        self.url = http_url(host, port)
         self.listening.set()
         if not self.quiet:
             sys.stderr.write(f"page: {self.url}   (Ctrl-C ends the demo)\n")

@@ -14,6 +14,7 @@ from typing import Literal
 from aiops import app, config
 from aiops.commands._json import print_json
 from aiops.errors import AiopsError, InputError, SourceError
+from aiops.links import http_url
 from aiops.packs.match import present
 from aiops.stores import Store
 from aiops.stores.place import is_address, open_store
@@ -61,6 +62,9 @@ def _looked_at(settings: config.Settings, base: Path) -> Iterator[Check]:
         yield Check("sources", "wrong", "there is none: nothing is watched", todo)
     yield from _graph(settings)
     yield from _receivers(settings)
+    if settings.listen.is_open:
+        todo = "set listen.token_file, or let nobody but a proxy that asks for more reach it"
+        yield Check("access", "warning", f"whoever reaches {settings.listen.host} may silence and judge", todo)
     yield from _service(settings, base)
 
 
@@ -169,7 +173,7 @@ def _service(settings: config.Settings, base: Path) -> Iterator[Check]:
 
     listen = settings.listen
     host = "127.0.0.1" if listen.host in ("0.0.0.0", "::", "") else listen.host  # noqa: S104 - to find it, not to listen
-    url = f"http://{host}:{listen.port}/-/ready"
+    url = f"{http_url(host, listen.port)}/-/ready"
     try:
         answer = httpx.get(url, timeout=TIMEOUT_S)
     except httpx.HTTPError:

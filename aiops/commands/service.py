@@ -14,6 +14,7 @@ from typing import Protocol
 from aiops import __version__, config
 from aiops._budgets import preview
 from aiops.app import all_packs, build
+from aiops.links import http_url
 from aiops.telemetry import setup_logging
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ def run_service(path: Path, roles: Sequence[str] = ()) -> None:
     setup_logging(settings.log_level)
     for line in preview(settings, all_packs(settings)):
         log.info("budget %s", line)
+    if settings.listen.is_open:
+        log.warning("whoever reaches it may ask host=%s: listen.token_file is not set", settings.listen.host)
     runnable = _built(settings, path.parent, roles)
     sys.setswitchinterval(SWITCH_S)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -54,10 +57,8 @@ def run_service(path: Path, roles: Sequence[str] = ()) -> None:
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """What makes the fastest event loop there is: uvloop takes a request's bytes in half of asyncio's time."""
-    try:
-        import uvloop
-    except ImportError:  # there is none for Windows
-        return asyncio.new_event_loop
+    import uvloop
+
     return uvloop.new_event_loop
 
 
@@ -89,4 +90,4 @@ async def until_signal(
 def _listening(host: str, port: int) -> None:
     # What is there now stays: without this the collector looks through it again and again, up to a second each time.
     gc.freeze()
-    log.info("listening version=%s url=http://%s:%d", __version__, host, port)
+    log.info("listening version=%s url=%s", __version__, http_url(host, port))

@@ -13,6 +13,7 @@ from aiops.commands._progress import progress_bar
 from aiops.discovery import config_text, discover, plan_text
 from aiops.errors import ConfigError, InputError
 from aiops.graphs.file import load_edges
+from aiops.links import http_url
 from aiops.notifiers.checks import MemoryReceipts
 from aiops.packs import Pack
 
@@ -90,4 +91,4 @@ def _state(one: config.StoreSettings, base: Path) -> str:
 
 
 def _address(settings: config.Settings) -> str:
-    return f"http://{settings.listen.host}:{settings.listen.port}"
+    return http_url(settings.listen.host, settings.listen.port)

@@ -50,6 +50,17 @@ def test_a_service_that_was_never_started_is_fine_but_does_not_answer(checks):
     assert "aiops run" in found["service"]["todo"]
 
 
+@pytest.mark.parametrize(
+    ("host", "is_open"),
+    [("0.0.0.0", True), ("::", True), ("aiops", True), ("127.0.0.2", False), ("::1", False)],  # noqa: S104 nothing listens
+)
+def test_who_lets_everybody_ask_is_told(checks, tmp_path, host, is_open):
+    listen = f"port: {free_port()}, host: '{host}'"
+    assert ("access" in checks(f"listen: {{{listen}}}")) is is_open
+    (tmp_path / "token").write_text("s3cret")
+    assert "access" not in checks(f"listen: {{{listen}, token_file: token}}")
+
+
 def test_who_has_no_source_and_no_receiver_is_told(checks):
     found = checks(f"{{push: {{enabled: false}}, notifiers: [], {nowhere()}}}")
     assert (found["sources"]["state"], found["receivers"]["state"]) == ("wrong", "wrong")

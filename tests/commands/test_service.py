@@ -97,8 +97,18 @@ def test_a_configuration_is_run_and_says_where_it_listens(tmp_path, capfd):
     assert (tmp_path / "aiops.sqlite").is_file()  # beside the configuration, wherever the process was started
     logged = capfd.readouterr().err
     assert "url=http://127.0.0.1:" in logged
+    assert "token_file" not in logged
     assert "stopped" in logged
     assert gc.get_freeze_count() > 0, "the collector does not look through what was imported again"
+
+
+@pytest.mark.usefixtures("as_before", "own_logging")
+def test_a_service_that_lets_everybody_ask_says_so(tmp_path, capfd):
+    path = tmp_path / "aiops.yaml"
+    path.write_text("listen: {port: 0, host: 0.0.0.0}\nnotifiers: []\nlog_level: info\n")
+    with EndingWhen(logging.getLogger(command.__name__), "listening"):
+        run_service(path)
+    assert "host=0.0.0.0: listen.token_file is not set" in capfd.readouterr().err
 
 
 class EndingWhen(logging.Handler):
