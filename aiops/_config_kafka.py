@@ -28,7 +28,9 @@ class KafkaSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     session_timeout_s: Annotated[
         float, Meta(ge=1, le=60, description="a worker silent for so long is taken for dead")
     ] = 10.0
-    linger_s: Annotated[float, Meta(ge=0, le=5, description="requests of so long share frames")] = 0.05
+    linger_s: Annotated[
+        float, Meta(ge=0, le=5, description="requests of so long share frames, unless all wait already")
+    ] = 0.05
     lease_s: Annotated[float, Meta(ge=3, description="a pull is moved when its worker is silent for so long")] = 15.0
     snapshot_s: Annotated[float, Meta(gt=0, description="seconds between two snapshots of a partition")] = 60.0
     tls: Annotated[bool, Meta(description="speak TLS with the brokers")] = False

@@ -22,6 +22,7 @@ import numpy as np
 
 from aiops.errors import Overloaded
 from aiops.kafka.frames import Frame, pack
+from aiops.kafka.linger import Linger
 from aiops.kafka.topics import partition_of
 from aiops.model import F64, I32, I64, Bools, Labels
 from aiops.packs import Pack
@@ -52,7 +53,7 @@ class GatewayRules:
 
     Parameters
     ----------
-    linger_s : requests of so long share frames
+    linger_s : requests of so long share frames, unless all senders wait already
     most_samples : samples that are not in Kafka yet; beyond it senders are told to come again
     say_again_s : names of series are said again after so long
     max_series : that are told apart in one stream
@@ -213,6 +214,7 @@ class Gateway:
         self._is_there: Bools = np.zeros(1024, np.bool_)
         self._said_again_s = self._looked_s = clock()
         self._heard_s = [0.0] * len(series.names)
+        self._linger = Linger(self._rules.linger_s)
         self._sending = asyncio.Lock()
         self._waiting = 0
         self._flush: asyncio.Task[None] | None = None
@@ -266,6 +268,7 @@ class Gateway:
         if not len(times):
             return
         self._waiting += len(times)
+        self._linger.came()
         try:
             self._gather(numbers, times, values)
             if self._flush is None:
@@ -284,11 +287,12 @@ class Gateway:
         one.values.append(values.copy())
 
     async def _flushed(self) -> None:
-        await asyncio.sleep(self._rules.linger_s)
+        await self._linger.over()
         # One at a time: a frame must not overtake the one that names its series, and the more comes while Kafka takes
         # one, the larger and cheaper the next ones are.
         async with self._sending:
             self._flush = None
+            self._linger.sent()
             gathered, self._gathered = self._gathered, _Gathered()
             numbers, times, values = gathered.joined()
             parts = [(p, local, times[of], values[of]) for p, local, of in self.series.parted(numbers)]
@@ -296,6 +300,7 @@ class Gateway:
             # Just now nobody else holds numbers: what is gathered from here on may be numbered anew.
             self._forget_gone(numbers)
             came_of = await asyncio.gather(*(self._frames(stream, *part) for part in parts), return_exceptions=True)
+            self._linger.answered()
             for fault in (one for one in came_of if isinstance(one, BaseException)):
                 # Names that were in a frame that is lost are not known there.
                 stream.say_again()

@@ -18,6 +18,7 @@ from tests.services._kafka_workers import WorkerProcess
 from tests.services._postgres_server import Postgres, running_postgres
 
 READY_S, LIMIT_S = 900.0, 900.0  # kernels may have to be compiled first, and the machine may be busy
+ASK_S = 0.25  # metrics of a busy worker take 30 ms of a core: asked all the time they are a fifth of what is measured
 _TICKS_S = os.sysconf("SC_CLK_TCK")
 
 SIGNAL = f"""\
@@ -36,6 +37,7 @@ class Profile:
     ----------
     series : all of them
     full : of them, in the full bank, if there is room in a partition; the others are in the light one
+    late_steps : how much later than others a sample may come
     """
 
     series: int
@@ -43,13 +45,15 @@ class Profile:
     partitions: int = 4
     session_timeout_s: float = 6.0
     snapshot_s: float = 60.0
+    late_steps: int = 1
     packs: str = "[go]"
     signals: str = SIGNAL
 
     def settings(self) -> str:
         """The part of the settings that is the same for one process and several."""
         return (
-            f"push: {{step_s: {SCRAPE_S}, packs: {self.packs}, max_raw_series: {self.series}}}\n"
+            f"push: {{step_s: {SCRAPE_S}, lateness_s: {self.late_steps * SCRAPE_S}, packs: {self.packs}, "
+            f"max_raw_series: {self.series}}}\n"
             f"limits: {{max_series: {self.series}, max_full_series: {self.full}}}\n{self.signals}"
         )
 
@@ -121,7 +125,10 @@ class Cluster:
     def wait_scored(self, tick_ms: int, limit_s: float = LIMIT_S) -> None:
         """Wait until all partitions have scored that tick."""
         wait_for(
-            lambda: self.scored_ms() >= tick_ms, limit_s, lambda: f"{self.scored_ms()} of {tick_ms}: {self.logs()}"
+            lambda: self.scored_ms() >= tick_ms,
+            limit_s,
+            lambda: f"{self.scored_ms()} of {tick_ms}: {self.logs()}",
+            every_s=ASK_S,
         )
 
     def wait_shared(self) -> None:
@@ -141,6 +148,11 @@ class Cluster:
             if name.startswith("aiops_kafka_scored_timestamp_seconds{")
         ]
         return round(min(scored) * 1000) if len(scored) == self.profile.partitions else 0
+
+    def total(self, name: str) -> float:
+        """A metric, summed over its labels and the workers that detect."""
+        shares = [one.metrics(LIMIT_S) for one in self.workers if one.process is not None and "detect" in one.roles]
+        return sum(value for one in shares for label, value in one.items() if label.startswith(name + "{"))
 
     def cpu_s(self) -> dict[str, float]:
         """Processor time by part."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
 import threading
 import time
@@ -20,7 +19,6 @@ from tests.benchmarks._write_bodies import BODY_SERIES, SCRAPE_S, labels_in_pod
 METRIC = "app_requests_total"
 SERIES_PER_POD = 50
 _SAMPLE_BYTES = 18
-CONNECTIONS = 8  # as many shards as Prometheus opens for so much
 
 
 def labels_of_series(i: int) -> Labels:
@@ -36,11 +34,13 @@ class Load:
     ----------
     series : a whole number of requests
     begin_ms : of the first scrape, on a whole step
+    late_steps : how much later than others a sample may come
     """
 
     series: int
     begin_ms: int
     requests: list[bytes]
+    late_steps: int = 1
 
     def scrapes(self, start: int, end: int) -> list[bytes]:
         """The requests of some scrapes."""
@@ -48,11 +48,11 @@ class Load:
         return self.requests[start * each : end * each]
 
     def tick_ms(self, scrapes: int) -> int:
-        """The last tick that closes for certain when so many scrapes have come: the one before the last."""
-        return self.begin_ms + (scrapes - 2) * SCRAPE_S * 1000
+        """The last tick that closes for certain when so many scrapes have come."""
+        return self.begin_ms + (scrapes - 1 - self.late_steps) * SCRAPE_S * 1000
 
 
-def load_of(series: int, scrapes: int) -> Load:
+def load_of(series: int, scrapes: int, late_steps: int = 1) -> Load:
     """So many scrapes of counters, the last one about now."""
     begin_ms = (int(time.time()) - scrapes * SCRAPE_S) // SCRAPE_S * SCRAPE_S * 1000
     keys = [key_of(labels_of_series(i)) for i in range(series)]
@@ -63,7 +63,7 @@ def load_of(series: int, scrapes: int) -> Load:
         totals += rng.poisson(50.0, series)
         time_ms, parts = begin_ms + scrape * SCRAPE_S * 1000, totals.reshape(-1, BODY_SERIES)
         requests += [_request(one.body(time_ms, part)) for one, part in zip(templates, parts, strict=True)]
-    return Load(series, begin_ms, requests)
+    return Load(series, begin_ms, requests, late_steps)
 
 
 class _Template:
@@ -83,45 +83,85 @@ class _Template:
         return compress(self._plain.tobytes())
 
 
-def send(port: int, requests: Sequence[bytes]) -> int:
-    """Send all requests over several connections; how often one had to come again.
+def send(port: int, requests: Sequence[bytes], connections: int = 8, ahead: int = 1_000_000) -> list[float]:
+    """Send all requests over several connections; seconds until each was answered.
+
+    Parameters
+    ----------
+    ahead : the earliest request without an answer is overtaken by those so many places after it, and no others
 
     Raises
     ------
     AssertionError : a request was refused for good
     """
-    places, again = itertools.count(), [0] * CONNECTIONS
+    order, took_s = _Order(len(requests), ahead), list[float]()
     faults: list[BaseException] = []
 
-    def connection(number: int) -> None:
+    def connection() -> None:
         try:
             with socket.create_connection(("127.0.0.1", port)) as one:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while not faults and (place := next(places)) < len(requests):
-                    again[number] += _sent(one, requests[place])
+                while (place := order.take()) is not None:
+                    began_s = time.monotonic()
+                    _send_one(one, requests[place])
+                    took_s.append(time.monotonic() - began_s)
+                    order.answered(place)
         except BaseException as fault:
             faults.append(fault)
+            order.end()
             raise
 
-    threads = [threading.Thread(target=connection, args=(n,)) for n in range(CONNECTIONS)]
+    threads = [threading.Thread(target=connection) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not faults, faults
-    return sum(again)
+    return took_s
 
 
-def _sent(connection: socket.socket, request: bytes) -> int:
-    """Send a request until it is taken; how often it was told to come again."""
-    again = 0
+class _Order:
+    """Gives out places of requests; those that answer slowly are waited for before they come too late."""
+
+    def __init__(self, count: int, ahead: int) -> None:
+        self._count, self._ahead = count, ahead
+        self._next = self._earliest = 0
+        self._answered = set[int]()
+        self._moved = threading.Condition()
+
+    def take(self) -> int | None:
+        """The next place, once it may be sent; None at the end."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._next >= self._count or self._next <= self._earliest + self._ahead)
+            if self._next >= self._count:
+                return None
+            self._next += 1
+            return self._next - 1
+
+    def answered(self, place: int) -> None:
+        """A request is done."""
+        with self._moved:
+            self._answered.add(place)
+            while self._earliest in self._answered:
+                self._answered.remove(self._earliest)
+                self._earliest += 1
+            self._moved.notify_all()
+
+    def end(self) -> None:
+        """Give out no more."""
+        with self._moved:
+            self._next = self._count
+            self._moved.notify_all()
+
+
+def _send_one(connection: socket.socket, request: bytes) -> None:
+    """Send a request until it is taken."""
     while True:
         connection.sendall(request)
         answer = connection.recv(65536)
         if answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 200")):
-            return again
+            return
         assert answer.startswith(b"HTTP/1.1 503"), answer
-        again += 1
         time.sleep(0.05)
 
 

@@ -83,6 +83,30 @@ def test_requests_of_a_moment_share_frames():
     assert len(frame.numbers) == 30
 
 
+def test_nobody_waits_for_others_once_all_senders_wait():
+    async def story():
+        log = Log(PARTITIONS, AT_MS)
+        gateway = log.gateway(GatewayRules(linger_s=60.0))
+
+        async def write(code):
+            await gateway.write(body(requests("cart", str(code))), HEADERS)
+
+        async with asyncio.timeout(10.0):
+            for code in range(3):
+                await write(code)
+            await asyncio.gather(write(3), write(4))
+            # One of the two that were there is missing: it may still come.
+            first = asyncio.create_task(write(5))
+            await asyncio.sleep(0.02)
+            waits = not first.done()
+            await asyncio.gather(first, write(6))
+        return log, waits
+
+    log, waits = run(story())
+    assert [len(frame.numbers) for frame in frames(log)[partition_of("cart", PARTITIONS)]] == [1, 1, 1, 2, 2]
+    assert waits
+
+
 def test_a_series_that_two_services_need_goes_to_both():
     call = tuple(sorted({"__name__": "traces_service_graph_request_total", "client": "web", "server": "db"}.items()))
 

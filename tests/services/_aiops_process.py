@@ -92,7 +92,7 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-def wait_for(is_so: Any, limit_s: float, otherwise: Any) -> float:
+def wait_for(is_so: Any, limit_s: float, otherwise: Any, *, every_s: float = 0.05) -> float:
     """Ask `is_so()` until it is true; the seconds it took. Raises TimeoutError with `otherwise()`.
 
     A real process on a real clock cannot be told to move on: this is the one place of these tests that sleeps.
@@ -101,5 +101,5 @@ def wait_for(is_so: Any, limit_s: float, otherwise: Any) -> float:
     while not is_so():
         if time.monotonic() - began > limit_s:
             raise TimeoutError(otherwise())
-        time.sleep(0.05)
+        time.sleep(every_s)
     return time.monotonic() - began
