@@ -7,7 +7,10 @@ from collections import Counter
 import numpy as np
 
 from aiops.kafka.frames import ROWS
-from aiops.model import SeriesKey, Signal
+from aiops.kafka.partition import PulledRows
+from aiops.pipeline import Shard
+from aiops.runners._shard_bytes import part, restore_shard
+from aiops.series import SeriesTable
 from aiops.wire import decode, unpack_arrays
 from tests.kafka._pulled import rows_in
 
@@ -45,11 +48,12 @@ def kept(database: str, source: str) -> dict[str, list[int]]:
     times: dict[str, list[int]] = {}
     for (body,) in found:
         arrays = unpack_arrays(bytes(body))
-        names = [name for name, _, _ in decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])]
-        if source not in names:
-            continue
-        place = names.index(source)
-        series = decode(arrays[f"{place}.table"].tobytes(), list[tuple[SeriesKey, Signal]])
-        for (key, _), values in zip(series, arrays[f"{place}.history.values"].T, strict=True):
-            times[key.service] = arrays[f"{place}.history.times"][np.isfinite(values)].tolist()
+        for place, (name, step_s, _) in enumerate(decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])):
+            if name == source:
+                shard = Shard(PulledRows(name, step_s, SeriesTable(1000)))
+                restore_shard(shard, part(arrays, f"{place}."))
+                at_ms, values = shard.history.window(-(2**62), 2**62)
+                # A series that was numbered just now has no column yet.
+                for (key, _), column in zip(shard.source.table.items(), values.T, strict=False):
+                    times[key.service] = at_ms[np.isfinite(column)].tolist()
     return times
