@@ -90,6 +90,8 @@ def begin_gateway(shared: Shared, stop: asyncio.Event) -> Begun:
     gateway = build_gateway(parts, shared.put_samples)
     pulls = build_pulls(parts, shared.holder, shared.put_samples)
     parts.telemetry.registry.register(GatewayMetrics(gateway, pulls))
+    for pull in pulls:
+        parts.telemetry.add_asked(pull.source, pull.waits)
     readers, groups = _inputs(shared, gateway)
 
     async def ticks() -> None:

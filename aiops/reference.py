@@ -114,6 +114,7 @@ def metrics_page() -> str:
     telemetry = Telemetry()
     # What has labels of its own is there once one of them is known.
     telemetry.add_source("push", reasons=("late",))
+    telemetry.add_asked("main", lambda: False)
     telemetry.add_receiver("console")
     found = sorted(telemetry.registry.collect(), key=lambda one: one.name)
     return METRICS_HEAD + "".join(_metric(one) for one in found if one.name.startswith("aiops_"))

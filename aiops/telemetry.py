@@ -74,6 +74,7 @@ class Telemetry:
         self._stopped = self._gauge("series_stopped", "Series that have stopped and are still held.", "source")
         self._lag = self._gauge("cycle_lag_seconds", "How far the data processed last is behind the clock.", "source")
         self._up = self._gauge("source_up", "1 while the source gives data.", "source")
+        self._waiting = self._gauge("source_waiting", "1 while a source that is asked gave no sample.", "source")
 
     def _make_machine_metrics(self) -> None:
         self._cycle = Histogram(
@@ -134,6 +135,10 @@ class Telemetry:
             gauge.set_function(watched)
         for reason in reasons:
             self._dropped.labels(source, reason)
+
+    def add_asked(self, source: str, waits: Callable[[], bool]) -> None:
+        """Announce a source that this process may ask for samples; `waits` tells whether it asks and has had none."""
+        self._waiting.labels(source).set_function(lambda: float(waits()))
 
     def add_receiver(self, receiver: str) -> None:
         """Announce somebody who is notified."""

@@ -326,3 +326,11 @@ def test_verdicts_are_counted_from_the_start_by_what_came_of_them():
     assert b'aiops_verdicts_total{what="refused"} 2.0' in telemetry.render()
     counts["noise"] += 1
     assert b'aiops_verdicts_total{what="noise"} 1.0' in telemetry.render()
+
+
+def test_a_source_that_is_asked_waits_until_it_is_told_otherwise() -> None:
+    made, waits = telemetry(), [True]
+    made.add_asked("main", lambda: waits[0])
+    assert values(made)["aiops_source_waiting{source=main}"] == 1
+    waits[0] = False
+    assert values(made)["aiops_source_waiting{source=main}"] == 0

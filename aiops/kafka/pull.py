@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from aiops._health import Health
 from aiops.errors import AiopsError, SourceError
 from aiops.kafka.frames import pack
@@ -77,17 +79,22 @@ class LeasedPull:
         put: Callable[[int, bytes], Awaitable[None]],
         clock: Callable[[], float],
     ) -> None:
-        self.name = f"pull/{name}"
+        self.name, self.source = f"pull/{name}", name
         self._make, self._store, self._partitions, self._put, self._clock = make, store, partitions, put, clock
         self._evict_after_s = evict_after_s
         self._reading: _Reading | None = None
         self._failed: _Failed | None = None
+        self._gave_values = False
         self._leased = Leased(self.name, self._read, leases=leases, renew_s=renew_s, clock=clock)
 
     @property
     def is_held(self) -> bool:
         """Whether this worker reads the source now."""
         return self._leased.is_held
+
+    def waits(self) -> bool:
+        """Tell whether this worker reads the source and has not had a value of it since it began to."""
+        return self._reading is not None and not self._gave_values
 
     def status(self) -> PullStatus | None:
         """How the source is; None while another worker reads it, or while this one does not know yet."""
@@ -110,7 +117,7 @@ class LeasedPull:
                         self._failed = str(error), since_ms
                 await asyncio.sleep(AGAIN_S)
         finally:
-            self._reading = self._failed = None
+            self._reading, self._failed, self._gave_values = None, None, False
 
     async def _read_once(self) -> None:
         health = Health(self._clock)
@@ -120,6 +127,7 @@ class LeasedPull:
         after = (await asyncio.to_thread(self._store.positions)).get(self.name)
         async for batch in source.read(after):
             reading.gives, self._failed = True, None
+            self._gave_values = self._gave_values or any(np.isfinite(block.values).any() for block in batch.blocks)
             await self._batch(split, batch)
 
     async def _batch(self, split: SplitRows, batch: Batch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import get_args
 
 from aiops._cost import Load
@@ -70,6 +71,9 @@ class Reporter:
         for shard in pipeline.shards:
             reasons = PUSH_REASONS if shard.name == "push" else sorted(set(PULL_REASONS) - NOT_LOST)
             telemetry.add_source(shard.name, watched=shard.source.table.__len__, reasons=reasons)
+            # Push is open whether or not anybody is to send: nobody waits for its first sample.
+            if shard.name != "push":
+                telemetry.add_asked(shard.name, partial(self._waits, shard.name))
         for receiver in {receiver for receiver, _ in delivery.counts}:
             telemetry.add_receiver(receiver)
 
@@ -186,6 +190,9 @@ class Reporter:
             lag = self._lag[shard.name]
             behind = "" if wrong else lag.said(self._wall_ms())
             self._say(f"lag of {shard.name}", behind, since_ms=lag.since_ms, is_warning=True)
+
+    def _waits(self, name: str) -> bool:
+        return not self._seen[name].samples
 
     def _budget(self, shard: Shard) -> None:
         """What the series of a source take, and whether there was no room for some."""

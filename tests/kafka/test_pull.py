@@ -35,6 +35,7 @@ class Prometheus:
     """A source with a row a minute; fails once when it is told to."""
 
     rows: int = 3
+    value: float = 1.0
     fails: bool = False
     name: str = "prom"
     step_s: float = 60.0
@@ -55,7 +56,7 @@ class Prometheus:
                     self.fails = False
                     raise Unavailable("away")
                 ids = np.arange(len(SERVICES), dtype=np.int32)
-                values = np.full((1, len(SERVICES)), float(row))
+                values = np.full((1, len(SERVICES)), self.value * row)
                 yield Batch(at_ms, (Block(np.array([at_ms]), ids, values),))
         await asyncio.Event().wait()
 
@@ -110,6 +111,29 @@ def test_one_of_two_workers_pulls_and_the_other_goes_on_where_it_was(tmp_path):
     assert (first.asked, second.asked) == ([None], [120_000])
     times = sorted({at_ms for at_ms, *_ in rows_in(messages)[0]})
     assert times == [60_000, 120_000, 180_000, 240_000]
+    store.close()
+
+
+def test_only_the_worker_that_reads_a_source_waits_for_its_first_value(tmp_path, monkeypatch):
+    monkeypatch.setattr(pull, "AGAIN_S", 0.001)
+    store = open_store(str(tmp_path / "a.sqlite"))
+    away = Prometheus(refuses=True)
+    one, two = pulling(store, away, "one", []), pulling(store, away, "two", [])
+    assert not one.waits(), "it does not read yet"
+    waiting = []
+    run_until(lambda: len(away.asked) > 2 and waiting.append([one.waits(), two.waits()]) is None, one, two)
+    assert sorted(waiting[0]) == [False, True]
+    assert not one.waits()
+    assert not two.waits()
+    there = pulling(store, Prometheus(), "three", [])
+    run_until(lambda: store.positions().get("pull/prom") == 180_000 and not there.waits(), there)
+    store.close()
+
+
+def test_a_source_that_answers_without_values_is_still_waited_for(tmp_path):
+    store = open_store(str(tmp_path / "a.sqlite"))
+    empty = pulling(store, Prometheus(value=np.nan), "one", [])
+    run_until(lambda: store.positions().get("pull/prom") == 180_000 and empty.waits(), empty)
     store.close()
 
 

@@ -69,6 +69,23 @@ def test_a_source_that_was_never_heard_is_neither_up_nor_spoken_for():
     assert told.health.condition("prom").reason == "starting"
 
 
+def test_a_source_that_is_asked_waits_for_its_first_value_and_push_for_nobody():
+    told = Reported(Told("prom"), Told("push"))
+    told.shard.source.table.add(*SERIES[0])
+
+    def waits_after(*values):
+        rows = np.array(values, np.float64).reshape(-1, 1)
+        block = Block(T0 + 60_000 * np.arange(len(rows)), np.zeros(1, np.int32), rows)
+        told.reporter.heard(told.shard, Batch(T0, (block,)))
+        return told.metric("source_waiting", source="prom")
+
+    assert told.metric("source_waiting", source="prom") == 1
+    assert waits_after(np.nan) == 1, "an answer without a value is no sample"
+    assert waits_after(1.0) == 0
+    assert waits_after(np.nan) == 0
+    assert told.metric("source_waiting", source="push") is None
+
+
 def test_a_source_that_gave_a_batch_is_up():
     told = Reported(Told("push"))
     told.reporter.heard(told.shard)
