@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from threading import Lock, Thread
 
 import numpy as np
@@ -24,6 +25,7 @@ from aiops.model import F64, Bools
 from detectors.forecast import forecast_opinion
 from detectors.forest import joint_opinion
 from rca import Case, Column, Ranking
+from rca.units import amount
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +151,8 @@ def _joint(case: Case, ranking: Ranking) -> Iterator[str]:
 
 def _forecasts(case: Case, ranking: Ranking) -> Iterator[str]:
     for i in _signals(case, ranking):
-        opinion = forecast_opinion(case.times, case.values[:, i], case.abnormal, case.step_s)
+        say = partial(amount, case.columns[i].metric)
+        opinion = forecast_opinion(case.times, case.values[:, i], case.abnormal, case.step_s, say)
         if opinion.verdict != "no opinion":
             yield f"{case.columns[i].service} {_name(case.columns[i])}: {opinion.text}"
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -79,7 +80,9 @@ class _Model:
     season: F64
 
 
-def forecast_opinion(times: I64, values: F64, abnormal: Bools, step_s: float) -> ForecastOpinion:
+def forecast_opinion(
+    times: I64, values: F64, abnormal: Bools, step_s: float, say: Callable[[float], str] = "{:.3g}".format
+) -> ForecastOpinion:
     """Forecast the suspected rows of a signal from its normal ones and compare.
 
     Limits: a band of a few hundred errors knows nothing rarer than they show; a signal that was as wild before is
@@ -91,6 +94,7 @@ def forecast_opinion(times: I64, values: F64, abnormal: Bools, step_s: float) ->
     values : (t,) NaN = missing; gaps between normal rows are bridged by straight lines
     abnormal : (t,) True = suspected; normal rows after the first of them are not used
     step_s : usual distance of rows, seconds
+    say : writes a value for `text`, with its unit if it has one
 
     Raises
     ------
@@ -124,7 +128,7 @@ def forecast_opinion(times: I64, values: F64, abnormal: Bools, step_s: float) ->
     model = _model(grid, round(DAY_MS / (step_s * 1000.0)))
     if model is None:
         return _none("no opinion: no model fits")
-    return _judged(values[now], _bands(model, grid, seen, ahead), model.name, (len(grid) - 1) * step_s)
+    return _judged(values[now], _bands(model, grid, seen, ahead), model.name, (len(grid) - 1) * step_s, say)
 
 
 def _grid(times: I64, values: F64, step_ms: float) -> tuple[F64, Bools]:
@@ -235,7 +239,7 @@ def _honest(rows: int, lags: int, period: int) -> float:
     return factor * (math.sqrt((days + 1.0) / (days - 1.0)) if period > 1 else 1.0)
 
 
-def _judged(values: F64, bands: F64, model: str, span_s: float) -> ForecastOpinion:
+def _judged(values: F64, bands: F64, model: str, span_s: float, say: Callable[[float], str]) -> ForecastOpinion:
     has = np.isfinite(bands[0])
     if has.sum() < MIN_JUDGED:
         return _none("no opinion: the incident began too long after the last normal row")
@@ -245,7 +249,7 @@ def _judged(values: F64, bands: F64, model: str, span_s: float) -> ForecastOpini
     outside, judged = int(((values < lower - slack) | (values > upper + slack)).sum()), len(values)
     verdict = _verdict(outside, judged)
     text = (
-        f"a forecast from the {_span(span_s)} before expected {lower[0]:.3g} to {upper[0]:.3g}; "
+        f"a forecast from the {_span(span_s)} before expected {say(lower[0])} to {say(upper[0])}; "
         f"{outside} of {judged} rows lie outside: {verdict}"
     )
     return ForecastOpinion(verdict, float(expected[0]), float(lower[0]), float(upper[0]), outside, judged, model, text)

@@ -6,6 +6,7 @@ import json
 
 import httpx
 
+from aiops._no_answer import no_answer
 from aiops.errors import ConfigError, Refused, Unavailable
 from aiops.graphs._base import named
 from rca import ServiceGraph
@@ -59,7 +60,7 @@ class JaegerGraph:
                 _check_status(reply.status_code)
                 body = await _limited(reply)
         except httpx.HTTPError as error:
-            raise Unavailable(f"jaeger did not answer: {type(error).__name__}: {error}") from error
+            raise Unavailable(f"jaeger did not answer: {no_answer(error)}") from error
         return _graph(body, now_ms)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from aiops._no_answer import no_answer
 from aiops.errors import Refused, SourceError, Unavailable
 from aiops.model import Labels
 from aiops.sources._prometheus_answer import TooHeavy, error_message
@@ -120,7 +121,7 @@ def _call_once(connection: Connection, ask: Callable[[Any], T]) -> T:
     except requests.exceptions.JSONDecodeError as e:
         raise Refused("the answer is not JSON: is the url that of a Prometheus API?") from e
     except requests.RequestException as e:
-        raise Unavailable(f"{type(e).__name__}: {connection.url} did not answer") from e
+        raise Unavailable(f"{connection.url} did not answer: {no_answer(e)}") from e
     except (KeyError, TypeError) as e:
         raise Refused(f"the answer is not one of Prometheus: {e!r}") from e
 

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import numpy as np
 
+from aiops._no_answer import no_answer
 from aiops.errors import Refused, SourceError, Unavailable
 from aiops.model import F64, I64, Labels
 from aiops.sources._prometheus_answer import (
@@ -194,7 +195,7 @@ class RangeReader:
                 self.server_s = _date_s(response.headers.get("Date", ""))
                 return response.status_code, body
         except httpx.RequestError as e:
-            raise Unavailable(f"{type(e).__name__}: {e}" if str(e) else type(e).__name__) from e
+            raise Unavailable(f"{self._connection.url} did not answer: {no_answer(e)}") from e
 
 
 def failure(status: int, message: str) -> SourceError:
