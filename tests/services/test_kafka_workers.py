@@ -224,7 +224,8 @@ def test_a_prometheus_is_read_on_without_a_hole_when_the_worker_that_reads_it_is
         (alive,) = reading()
         wait_for(lambda: is_scored(killed_ms + 3000), 60.0, lambda: f"not scored: {scored()}, {alive.log_tail()}")
         alive.wait_ready(30.0)
-        up = 'aiops_source_up{source="prom"}'
+        waiting, up = 'aiops_source_waiting{source="prom"}', 'aiops_source_up{source="prom"}'
+        assert alive.metrics()[waiting] == 0.0
         wait_for(lambda: alive.metrics(30.0).get(up) == 1.0, 30.0, lambda: "the source is taken for gone")
         everything = records.everything(cluster.kafka.bootstrap, f"{cluster.prefix}samples", PARTITIONS)
         sent = times_in(asyncio.run(everything))
