@@ -183,8 +183,7 @@ class Detection:
 
     def numbers(self) -> I64:
         """Numbers that have a series: first those that rows were fed of, then those that wait for their first."""
-        named = [number for number, _, _ in self.table.numbered()]
-        numbers = np.array(named, np.int64)
+        numbers = np.array(self.table.numbers(), np.int64)
         is_fed = self._is_fed(numbers)
         return np.concatenate([numbers[is_fed], numbers[~is_fed]])
 

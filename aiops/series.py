@@ -89,13 +89,16 @@ class SeriesTable:
         """Whether a number has a series now."""
         return number not in self._nobodys
 
+    def numbers(self) -> list[int]:
+        """Numbers that have a series, in their order."""
+        return [number for number in range(len(self._signals)) if number not in self._nobodys]
+
     def numbered(self) -> list[tuple[int, SeriesKey, Signal]]:
         """All series with their numbers and signals, in the order of the numbers.
 
         A source may add series while another thread reads: a reader takes `width` first, then no more than that many.
         """
-        both = enumerate(zip(self._keys, self._signals, strict=False))
-        return [(number, key, signal) for number, (key, signal) in both if number not in self._nobodys]
+        return [(number, self._keys[number], self._signals[number]) for number in self.numbers()]
 
     def items(self) -> Iterable[tuple[SeriesKey, Signal]]:
         """All series with their signals, in the order of their numbers."""

@@ -75,7 +75,8 @@ class Rosters:
         ----------
         numbers : (n,) by source: all numbers now that have a series, in the order in which they are given out anew
         """
-        anew = {source: {old: new for new, old in enumerate(olds.tolist())} for source, olds in numbers.items()}
+        sources = {roster.source for roster in self._streams.values()}
+        anew = {source: {old: new for new, old in enumerate(numbers[source].tolist())} for source in sources}
         kept: list[_Kept] = []
         for stream, roster in self._streams.items():
             columns = [anew[roster.source][old] if old >= 0 else old for old in roster.columns]

@@ -94,7 +94,7 @@ class SplitRows:
             return
         self._width, self._reuses = table.width, table.reuses
         self._presence.grow(table.width)
-        new = [number for number, _, _ in table.numbered() if number not in self._places]
+        new = [number for number in table.numbers() if number not in self._places]
         self._presence.adopt(new)
         for number in new:
             self._place(number)
