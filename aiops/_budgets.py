@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aiops._build_packs import chosen, edges
 from aiops._cost import FULL, LIGHT, Load
+from aiops.building.packs import chosen, edges
 from aiops.config import PrometheusSettings, Settings, source_name
 from aiops.errors import ConfigError
 from aiops.packs import Pack, Recipe

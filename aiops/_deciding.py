@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from aiops._build_alertmanager import build_silences
-from aiops._build_kafka import Parts, build_triage
 from aiops._triage_state import unpack
+from aiops.building.alertmanager import build_silences
+from aiops.building.kafka import Parts, build_triage
 from aiops.errors import AiopsError, StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.pasts import RemotePasts

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 
-from aiops._build_alertmanager import build_silences
-from aiops._build_kafka import Parts, build_delivery, build_receivers, keeping
-from aiops._build_notifiers import pagers, tended, tickets
-from aiops._build_slack import build_buttons, build_desk, weekly_noise
+from aiops.building.alertmanager import build_silences
+from aiops.building.kafka import Parts, build_delivery, build_receivers, keeping
+from aiops.building.notifiers import pagers, tended, tickets
+from aiops.building.slack import build_buttons, build_desk, weekly_noise
 from aiops.kafka.deliver import DeliverWorker
 from aiops.kafka.leased import Leased
 from aiops.notifiers import Notifier

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aiops._build_kafka import Parts
+from aiops.building.kafka import Parts
 from aiops.errors import Overloaded, StoreError
 from aiops.kafka.frames import pack
 from aiops.kafka.status import SAY_S, PartitionStatus, PullStatus, Status

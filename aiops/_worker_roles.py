@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aiops._build_kafka import Parts, build_delivery, build_gateway, build_pulls, build_receivers, build_setup, security
 from aiops._deciding import Deciding
 from aiops._keeping import Keeping
 from aiops._telling import Outlook, Pieces
 from aiops.backend import score_rows
+from aiops.building.kafka import (
+    Parts,
+    build_delivery,
+    build_gateway,
+    build_pulls,
+    build_receivers,
+    build_setup,
+    security,
+)
 from aiops.errors import InputError, Overloaded
 from aiops.kafka.backend import KafkaBackend
 from aiops.kafka.deliver import DeliverWorker, Publisher

@@ -1,6 +1,6 @@
 """Builds everything from settings. The only place that constructs plug-ins.
 
-Each kind has a module of its own: `_build_inputs` sources and graphs, `_build_notifiers` receivers, `_build_rules` what
+Each kind has a module of its own in `aiops/building`: `inputs` sources and graphs, `notifiers` receivers, `rules` what
 the two machines are told. Commands use these parts through here.
 """
 
@@ -16,16 +16,16 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from aiops._build_alertmanager import build_silences, build_silencing, silenced
-from aiops._build_inputs import build_inputs
-from aiops._build_notifiers import Around, build_notifiers, pagers, tended, tickets
-from aiops._build_packs import all_packs, chosen
-from aiops._build_prometheus import matching_recipes, prometheus_client, prometheus_source
-from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
-from aiops._build_slack import Buttons, build_buttons, build_desk, weekly_noise
-from aiops._build_web import web_settings
 from aiops._kernels import compile_kernels
 from aiops.backend import ServiceBackend, score_rows
+from aiops.building.alertmanager import build_silences, build_silencing, silenced
+from aiops.building.inputs import build_inputs
+from aiops.building.notifiers import Around, build_notifiers, pagers, tended, tickets
+from aiops.building.packs import all_packs, chosen
+from aiops.building.prometheus import matching_recipes, prometheus_client, prometheus_source
+from aiops.building.rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
+from aiops.building.slack import Buttons, build_buttons, build_desk, weekly_noise
+from aiops.building.web import web_settings
 from aiops.config import Settings
 from aiops.delivery import Delivery
 from aiops.graphs.merged import GraphKeeper

@@ -17,10 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from aiops._build_alertmanager import build_silences, build_silencing
-from aiops._build_kafka import Parts, check_kafka, security, topic_settings
-from aiops._build_slack import signed_apps
-from aiops._build_web import web_settings
 from aiops._kernels import compile_kernels
 from aiops._telling import Telling
 from aiops._worker_roles import (
@@ -33,6 +29,10 @@ from aiops._worker_roles import (
     begin_triage,
     gateway_backend,
 )
+from aiops.building.alertmanager import build_silences, build_silencing
+from aiops.building.kafka import Parts, check_kafka, security, topic_settings
+from aiops.building.slack import signed_apps
+from aiops.building.web import web_settings
 from aiops.config import Settings
 from aiops.errors import AiopsError
 from aiops.kafka.producer import Producer

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from aiops import app, config
-from aiops._build_notifiers import pagers
-from aiops._build_slack import build_desk
 from aiops.backend import ServiceBackend, score_rows
+from aiops.building.notifiers import pagers
+from aiops.building.slack import build_desk
 from aiops.errors import ConfigError, InputError, StoreError
 from aiops.model import Event
 from aiops.notifiers.checks import MemoryReceipts, example

@@ -8,10 +8,10 @@ import pytest
 
 from aiops import app, config
 from aiops._budgets import fitting, preview, recipe_budget, series_budget
-from aiops._build_inputs import build_inputs
-from aiops._build_prometheus import pull_source
-from aiops._build_rules import detection_rules
 from aiops._cost import FULL, LIGHT, Load
+from aiops.building.inputs import build_inputs
+from aiops.building.prometheus import pull_source
+from aiops.building.rules import detection_rules
 from aiops.commands import service
 from aiops.errors import ConfigError, Unavailable
 from aiops.packs.load import load_all

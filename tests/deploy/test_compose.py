@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from aiops import config
-from aiops._build_kafka import check_kafka
+from aiops.building.kafka import check_kafka
 from aiops.cli import app as cli
 from aiops.web._base import WebSettings
 from aiops.web.app import build_app

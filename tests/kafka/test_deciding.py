@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from aiops import config
-from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
+from aiops.building.kafka import Parts
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.frames import Answer, Found, pack, unpack
 from aiops.kafka.pasts import RemotePasts

@@ -6,9 +6,9 @@ import asyncio
 import time
 
 from aiops import config
-from aiops._build_kafka import Parts, build_receivers
-from aiops._build_slack import signed_apps
 from aiops._keeping import Keeping
+from aiops.building.kafka import Parts, build_receivers
+from aiops.building.slack import signed_apps
 from aiops.model import Notification
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from aiops import config
-from aiops._build_kafka import Parts, build_setup
 from aiops._health import Health
+from aiops.building.kafka import Parts, build_setup
 from aiops.kafka.frames import Found, Rows, rows_of
 from aiops.kafka.partition import Partition
 from aiops.kafka.topics import partition_of

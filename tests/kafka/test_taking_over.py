@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from aiops import config
-from aiops._build_kafka import Parts
 from aiops._deciding import Deciding
+from aiops.building.kafka import Parts
 from aiops.errors import StoreError
 from aiops.kafka.deliver import Publisher
 from aiops.kafka.pasts import RemotePasts

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aiops._build_slack import weekly_noise
+from aiops.building.slack import weekly_noise
 from aiops.errors import Reject, Unsure
 from aiops.notifiers._slack_report import WEEK_MS, report_message, week_end_ms
 from aiops.stores import Cycle

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from aiops import app, config
-from aiops._build_slack import build_desk
+from aiops.building.slack import build_desk
 from aiops.errors import ConfigError
 from aiops.notifiers._slack_desk import OpenedTicket
 from aiops.stores.sqlite import open_sqlite

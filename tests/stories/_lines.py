@@ -12,9 +12,9 @@ from typing import Protocol, Self
 import yaml
 
 from aiops import config
-from aiops._build_kafka import Parts
 from aiops._triage_state import unpack
 from aiops._worker_roles import Shared, begin_triage
+from aiops.building.kafka import Parts
 from aiops.delivery import Delivery
 from aiops.graphs.file import FileGraph
 from aiops.graphs.merged import GraphKeeper

@@ -167,7 +167,7 @@ def postgres():
 def test_the_worker_that_decides_on_kafka_says_what_the_story_says(path, kafka, postgres, tmp_path, monkeypatch):
     # What only stories set, such as how many incidents are a storm, has no setting.
     script, steps, told = prepared(path)
-    monkeypatch.setattr("aiops._build_kafka.triage_settings", lambda *_: script.settings)
+    monkeypatch.setattr("aiops.building.kafka.triage_settings", lambda *_: script.settings)
     graph = script.triage.graph
     store = open_store(postgres.make_database(path.stem))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiops._budgets import SeriesBudget, recipe_budget, series_budget
-from aiops._build_packs import all_packs, chosen, edges
-from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
-from aiops._build_rules import detection_rules
+from aiops.building.packs import all_packs, chosen, edges
+from aiops.building.prometheus import RECENT_S, prometheus_client, pull_source
+from aiops.building.rules import detection_rules
 from aiops.config import PushSettings as PushConfig
 from aiops.config import Settings
 from aiops.graphs._base import GraphSource

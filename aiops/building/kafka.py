@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from aiops._budgets import recipe_budget, series_budget
-from aiops._build_alertmanager import silenced
-from aiops._build_inputs import push_settings, static_graphs
-from aiops._build_notifiers import Around, build_notifiers, tended, tickets
-from aiops._build_packs import all_packs, chosen, edges
-from aiops._build_prometheus import RECENT_S, prometheus_client, pull_source
-from aiops._build_rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops._detection_rules import DetectionRules
 from aiops._secret_file import read_secret
+from aiops.building.alertmanager import silenced
+from aiops.building.inputs import push_settings, static_graphs
+from aiops.building.notifiers import Around, build_notifiers, tended, tickets
+from aiops.building.packs import all_packs, chosen, edges
+from aiops.building.prometheus import RECENT_S, prometheus_client, pull_source
+from aiops.building.rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops.config import PrometheusSettings, Settings, source_name
 from aiops.delivery import Delivery
 from aiops.errors import ConfigError

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from aiops._budgets import QUERY_ADVICE, fitting
-from aiops._build_packs import chosen
 from aiops._secret_file import read_secret
+from aiops.building.packs import chosen
 from aiops.config import PrometheusSettings, source_name
 from aiops.errors import Unavailable
 from aiops.packs import Pack, Recipe

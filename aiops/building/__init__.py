@@ -1,0 +1,1 @@
+"""Settings become objects, a module per kind of thing; `aiops/app.py` and `aiops/workers.py` put them together."""
