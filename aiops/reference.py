@@ -11,10 +11,10 @@ import msgspec
 from prometheus_client import Metric
 
 from aiops import config
-from aiops._config_kafka import KafkaInput, KafkaSettings
-from aiops._config_only import Only
-from aiops._config_slack import SlackReceiver, SlackRoute
-from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
+from aiops.config.kafka import KafkaInput, KafkaSettings
+from aiops.config.only import Only
+from aiops.config.slack import SlackReceiver, SlackRoute
+from aiops.config.tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops.telemetry import Telemetry
 
 HEAD = """# Settings

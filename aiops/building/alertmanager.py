@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-from aiops._config_receivers import AlertmanagerReceiver
 from aiops._secret_file import read_secret
 from aiops.audit import added
 from aiops.config import Settings
+from aiops.config.receivers import AlertmanagerReceiver
 from aiops.errors import ConfigError
 from aiops.model import Anomaly, Event
 from aiops.notifiers import Receipts

@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from aiops._config_only import Only
-from aiops._config_receivers import AlertmanagerReceiver, ConsoleReceiver, Receiver, WebhookReceiver
-from aiops._config_slack import SlackReceiver
-from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops._secret_file import read_secret
 from aiops.building.alertmanager import build_alertmanager
 from aiops.building.slack import Well, build_slack
 from aiops.building.tickets import build_github, build_grafana, build_jira, build_pagerduty
 from aiops.config import Settings
+from aiops.config.only import Only
+from aiops.config.receivers import AlertmanagerReceiver, ConsoleReceiver, Receiver, WebhookReceiver
+from aiops.config.slack import SlackReceiver
+from aiops.config.tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops.model import Incident, IncidentKind
 from aiops.notifiers import Notifier, Receipts, Tended
 from aiops.notifiers._slack_state import Incidents

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from aiops._config_slack import SlackReceiver
 from aiops._secret_file import read_secret
 from aiops.config import Settings
+from aiops.config.slack import SlackReceiver
 from aiops.model import Incident
 from aiops.noise_report import Kept, noise_report
 from aiops.notifiers import Notifier, Receipts

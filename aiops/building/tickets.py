@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops._secret_file import read_secret
+from aiops.config.tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 from aiops.errors import ConfigError
 from aiops.model import Incident
 from aiops.notifiers import Receipts

@@ -16,7 +16,7 @@ import cramjam
 import msgspec
 import numpy as np
 
-from aiops._config_kafka import RecordFormat
+from aiops.config.kafka import RecordFormat
 from aiops.errors import InputError, Overloaded
 from aiops.events import posted
 from aiops.kafka.records import Bury, Record

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from aiops._config_only import Name, Only, Seconds, Told
+from aiops.config.only import Name, Only, Seconds, Told
 
 
 class SlackRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

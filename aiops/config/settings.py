@@ -18,40 +18,16 @@ import msgspec
 import yaml
 from msgspec import Meta, Struct, field
 
-from aiops._config_hints import hint
-from aiops._config_kafka import KafkaInput, KafkaSettings
-from aiops._config_receivers import (
+from aiops.config.hints import hint
+from aiops.config.kafka import KafkaSettings
+from aiops.config.receivers import (
     AlertmanagerReceiver,
     ConsoleReceiver,
     Receiver,
-    WebhookReceiver,
     receiver_files,
 )
-from aiops._config_sources import BasicAuth, PrometheusSettings, PushSettings, source_name
+from aiops.config.sources import PrometheusSettings, PushSettings, source_name
 from aiops.errors import ConfigError
-
-__all__ = [
-    "AlertmanagerReceiver",
-    "BasicAuth",
-    "ConsoleReceiver",
-    "DetectionSettings",
-    "GraphSettings",
-    "KafkaInput",
-    "KafkaSettings",
-    "Limits",
-    "ListenSettings",
-    "MaintenanceSettings",
-    "PrometheusSettings",
-    "PushSettings",
-    "Settings",
-    "StoreSettings",
-    "TriageSettings",
-    "VerdictSettings",
-    "WebhookReceiver",
-    "load",
-    "parse",
-    "source_name",
-]
 
 
 class ListenSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from aiops._config_only import Name, Only, Seconds, Told, Url
+from aiops.config.only import Name, Only, Seconds, Told, Url
 
 OnResolve = Annotated[Literal["close", "comment"], Meta(description="close the ticket, or only say that it is over")]
 EveryIncident = Annotated[bool, Meta(description="a ticket for every incident; false = when somebody asks for it")]

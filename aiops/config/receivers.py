@@ -6,10 +6,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from aiops._config_only import Name, Only, Seconds, Told, Url
-from aiops._config_slack import SlackReceiver
-from aiops._config_sources import BasicAuth
-from aiops._config_tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
+from aiops.config.only import Name, Only, Seconds, Told, Url
+from aiops.config.slack import SlackReceiver
+from aiops.config.sources import BasicAuth
+from aiops.config.tickets import GithubReceiver, GrafanaReceiver, JiraReceiver, PagerDutyReceiver
 
 
 class ConsoleReceiver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="console"):
