@@ -314,7 +314,7 @@ class Partition:
         )
 
     def _frame(self, frame: Frame) -> int:
-        self._streams.learn(frame.stream, frame.first, frame.names)
+        self._streams.learn(frame.stream, frame.first, frame.names, self._now_ms)
         if not len(frame.numbers):
             return 0
         self._push.take(self._streams.numbers(frame.stream, frame.numbers), frame.times, frame.values)

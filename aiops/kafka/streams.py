@@ -16,6 +16,9 @@ UNSETTLED = -(2**31)
 UNWATCHED = -1
 MAX_STREAMS = 64
 """Streams that are remembered, the latest: chosen; a gateway begins one at its start, or when most series are gone."""
+SILENT_MS = 3_600_000
+"""A stream that was not heard of for longer is forgotten: chosen, twelve times as long as a gateway is silent before it
+says all names again. Gateways that are restarted would leave the names of all series behind each time."""
 
 Resolve = Callable[[list[bytes]], I32]
 """The numbers of label sets here, below 0 for those that are not held."""
@@ -23,8 +26,11 @@ Resolve = Callable[[list[bytes]], I32]
 
 @dataclass(slots=True)
 class _Stream:
+    """`heard_ms` is the time of its last message."""
+
     names: list[bytes] = field(default_factory=list)
     numbers: I32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    heard_ms: int = 0
 
 
 class Streams:
@@ -38,11 +44,11 @@ class Streams:
         self._resolve = resolve
         self._streams: dict[int, _Stream] = {}
 
-    def learn(self, stream: int, first: int, names: tuple[bytes, ...]) -> None:
-        """Take up names; those that are known already are left as they are."""
+    def learn(self, stream: int, first: int, names: tuple[bytes, ...], time_ms: int) -> None:
+        """Take up names of a message; those that are known already are left as they are."""
         one = self._streams.setdefault(stream, _Stream())
-        if len(self._streams) > MAX_STREAMS:
-            del self._streams[next(iter(self._streams))]
+        one.heard_ms = max(one.heard_ms, time_ms)
+        self._forget_silent(time_ms)
         end = first + len(names)
         if end > len(one.names):
             missing = end - len(one.names)
@@ -85,18 +91,24 @@ class Streams:
         numbers = [one.numbers for one in self._streams.values()]
         return {
             "names": np.frombuffer(encode(names), np.uint8),
+            "heard_ms": np.array([one.heard_ms for one in self._streams.values()], np.int64),
             "numbers": np.concatenate([*numbers, np.zeros(0, np.int32)]),
         }
 
     def restore(self, state: Mapping[str, NDArray[np.generic]], *, settled: bool) -> None:
         """Take up a snapshot; what is not `settled` is asked for again. StoreError when it is damaged."""
-        begin = 0
-        for stream, names in decode(state["names"].tobytes(), list[tuple[int, list[bytes]]]):
+        begin, named = 0, decode(state["names"].tobytes(), list[tuple[int, list[bytes]]])
+        for (stream, names), heard_ms in zip(named, state["heard_ms"].tolist(), strict=True):
             numbers = state["numbers"][begin : begin + len(names)].astype(np.int32)
             begin += len(names)
             # What was refused may have room now.
             numbers[numbers < 0 if settled else slice(None)] = UNSETTLED
-            self._streams[stream] = _Stream(names, numbers)
+            self._streams[stream] = _Stream(names, numbers, heard_ms)
+
+    def _forget_silent(self, time_ms: int) -> None:
+        silent = [n for n, one in self._streams.items() if one.heard_ms < time_ms - SILENT_MS]
+        for stream in [*silent, *[n for n in self._streams if n not in silent][:-MAX_STREAMS]]:
+            del self._streams[stream]
 
     def _settle(self, one: _Stream, numbers: NDArray[np.integer]) -> None:
         named = [n for n in numbers.tolist() if one.names[n]]

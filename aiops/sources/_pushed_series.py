@@ -172,7 +172,11 @@ class RawSeries:
         """
         n = self.width
         free = set(self._free)
-        kept_here = [(i, key_of(self._labels_of(i))) for i, key in enumerate(keys) if not key and i not in free]
+        missing = [i for i, key in enumerate(keys) if not key and i not in free]
+        labels = [self._labels[i] for i in missing]
+        kept_here = [
+            (i, one if isinstance(one, bytes) else key_of(one)) for i, one in zip(missing, labels, strict=True)
+        ]
         return {
             "seen_ms": self.last_seen_ms[:n],
             "ended_ms": self.ended_ms[:n],
