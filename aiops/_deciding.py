@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from aiops._triage_state import unpack
 from aiops.building.alertmanager import build_silences
 from aiops.building.kafka import Parts, build_triage
 from aiops.errors import AiopsError, StoreError
@@ -28,6 +27,7 @@ from aiops.self_watch import SERVICE, part_of
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import Leases
 from aiops.telemetry import Health
+from aiops.triage.state import unpack
 from aiops.verdicts import KEPT
 from aiops.wire import decode
 

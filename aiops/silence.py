@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiops import words
-from aiops._triage_title import severity
 from aiops.errors import InputError
 from aiops.model import Anomaly, Event, Incident
+from aiops.triage.title import severity
 
 log = logging.getLogger(__name__)
 

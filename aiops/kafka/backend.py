@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiops._accepted import Accepted
-from aiops._triage_state import unpack as unpack_triage
 from aiops.answers import StoreAnswers
 from aiops.errors import Overloaded
 from aiops.kafka.frames import pack
@@ -21,6 +20,7 @@ from aiops.sources.otlp import OtlpReader
 from aiops.stores.sql import SqlStore
 from aiops.stores.workers import accepted_levels
 from aiops.telemetry import Health, Telemetry
+from aiops.triage.state import unpack as unpack_triage
 from aiops.verdicts import VerdictBook
 from aiops.wire import encode
 from rca import ServiceGraph

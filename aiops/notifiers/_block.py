@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from rich.text import Text
 
 from aiops import words
-from aiops._triage_title import name_of
 from aiops.model import Anomaly, Event, Incident
+from aiops.triage.title import name_of
 from rca import Evidence, Suspect
 
 _MOST = 5

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import msgspec
 
 from aiops import words
-from aiops._triage_title import name_of
 from aiops.links import incident_url
 from aiops.model import Anomaly, Incident
 from aiops.notifiers._alert import cut
 from aiops.notifiers._block import clean, rows
+from aiops.triage.title import name_of
 
 TAG = "aiops"
 MOST_REGIONS = 20

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from aiops import words
-from aiops._triage_title import name_of, worst_first
 from aiops.model import Anomaly, Event, Incident
 from aiops.notifiers._links import Links, time_range
 from aiops.notifiers._slack_buttons import buttons_of
 from aiops.notifiers._slack_message import Message, actions, context, header, message, section
 from aiops.notifiers._slack_text import link, plain
 from aiops.notifiers._slack_thread import Note, Thread
+from aiops.triage.title import name_of, worst_first
 from rca import Ranking
 
 MOST = 5

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiops import words
-from aiops._triage_title import name_of
 from aiops.cases import metric_name
 from aiops.model import F64, I64, Anomaly, Bools, Incident
 from aiops.notifiers._slack_blocks import worst
+from aiops.triage.title import name_of
 from aiops.wire import decode_case
 from rca import Case
 

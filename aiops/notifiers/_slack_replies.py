@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aiops import words
-from aiops._triage_title import name_of
 from aiops.model import Anomaly, Incident
 from aiops.notifiers._links import Links
 from aiops.notifiers._slack_blocks import cause_line, sign, some, worst
@@ -13,6 +12,7 @@ from aiops.notifiers._slack_buttons import CANCEL, CONFIRM, PREFIX, VERDICTS
 from aiops.notifiers._slack_message import Message, actions, button, context, header, message, section
 from aiops.notifiers._slack_text import link, plain
 from aiops.notifiers._slack_thread import NoteKind
+from aiops.triage.title import name_of
 from rca import Evidence
 
 MOST_EVIDENCE, MOST_SIGNALS, DIGEST_LINES = 8, 12, 40

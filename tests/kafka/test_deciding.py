@@ -19,8 +19,8 @@ from aiops.model import Notification
 from aiops.self_watch import SelfWatch
 from aiops.stores import Cycle
 from aiops.telemetry import Health, Telemetry
-from tests._triage_told import anomaly
 from tests.runners._world import Wall, eventually
+from tests.triage._told import anomaly
 
 PARTITIONS = 2
 

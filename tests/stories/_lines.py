@@ -12,7 +12,6 @@ from typing import Protocol, Self
 import yaml
 
 from aiops import config
-from aiops._triage_state import unpack
 from aiops._worker_roles import Shared, begin_triage
 from aiops.building.kafka import Parts
 from aiops.delivery import Delivery
@@ -33,6 +32,7 @@ from aiops.sources import Batch
 from aiops.stores.sql import SqlStore
 from aiops.telemetry import Health, Telemetry
 from aiops.triage import Triage, TriageSettings
+from aiops.triage.state import unpack
 from aiops.wire import encode
 from rca import Case, Ranking, ServiceGraph
 

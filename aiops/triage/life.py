@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from aiops._triage_group import Group
-from aiops._triage_settings import TriageSettings
-from aiops._triage_words import Moment, Rank, Send
 from aiops.model import Notification
+from aiops.triage.group import Group
+from aiops.triage.settings import TriageSettings
+from aiops.triage.words import Moment, Rank, Send
 from rca import Ranking
 
 Reason = Literal["opened", "cause changed", "flapping", "resolved"]

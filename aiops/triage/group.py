@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from aiops._triage_member import Member
-from aiops._triage_title import severity, title
 from aiops.model import Event, Incident, Status
+from aiops.triage.member import Member
+from aiops.triage.title import severity, title
 from rca import Ranking
 
 MAX_EXTRA = 20_000

@@ -10,7 +10,7 @@ from aiops.errors import StoreError
 from aiops.triage import Again, Ranked, Triage
 from aiops.wire import encode
 from rca import Ranking, ServiceGraph, Suspect
-from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly, ended
+from tests.triage._told import CHAIN, START_MS, Told, alert, anomaly, ended
 
 
 def test_the_incident_has_the_name_of_its_earliest_member_and_keeps_it():

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from aiops._triage_title import describe, severity, title
 from aiops.model import Anomaly, Event, SeriesKey
+from aiops.triage.title import describe, severity, title
 
 
 def alert(name, service="cart", at_s=0, status="firing", **more):

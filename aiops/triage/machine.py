@@ -18,17 +18,17 @@ import logging
 from collections import Counter
 from dataclasses import replace
 
-from aiops import _triage_life as life
 from aiops._suppressed import CAME_BACK, LATE, REPEATED, SuppressedItems
-from aiops._triage_gather import Gather
-from aiops._triage_group import Group
-from aiops._triage_link import Linker
-from aiops._triage_member import Member, from_alert, from_anomaly, with_anomaly, with_end, woken
-from aiops._triage_settings import TriageSettings
-from aiops._triage_state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
-from aiops._triage_words import Again, Moment, Rank, Ranked, Send, Tick
 from aiops.model import Anomaly, Event, Incident, Suppressed
 from aiops.policy import Quiet
+from aiops.triage import life
+from aiops.triage.gather import Gather
+from aiops.triage.group import Group
+from aiops.triage.link import Linker
+from aiops.triage.member import Member, from_alert, from_anomaly, with_anomaly, with_end, woken
+from aiops.triage.settings import TriageSettings
+from aiops.triage.state import MAX_LOOSE, SavedGraph, State, save_graph, unpack
+from aiops.triage.words import Again, Moment, Rank, Ranked, Send, Tick
 from rca import ServiceGraph
 
 log = logging.getLogger(__name__)
@@ -328,6 +328,3 @@ class Triage:
                 self.counts["aged out"] += len(old) + len(gone)
                 log.warning("members aged out incident=%s count=%d", group.id, len(old) + len(gone))
                 self._state.touch(group, when)
-
-
-__all__ = ["Again", "Rank", "Ranked", "Send", "Tick", "Triage", "TriageSettings"]

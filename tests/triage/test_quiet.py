@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from aiops.policy import Quiet
 from aiops.triage import Tick, Triage, TriageSettings
-from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly, ended
+from tests.triage._told import CHAIN, START_MS, Told, alert, anomaly, ended
 
 
 class Hushed(Told):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from aiops import _triage_gather, _triage_group, _triage_state
 from aiops.model import Event
+from aiops.triage import gather, group, state
 from rca import ServiceGraph
-from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly
+from tests.triage._told import CHAIN, START_MS, Told, alert, anomaly
 
 
 def test_members_over_the_limit_are_counted_and_still_hold_the_incident():
@@ -40,7 +40,7 @@ def test_what_is_over_the_limit_links_nothing():
 
 
 def test_beyond_the_limit_of_ids_too_they_are_only_counted(monkeypatch):
-    monkeypatch.setattr(_triage_group, "MAX_EXTRA", 1)
+    monkeypatch.setattr(group, "MAX_EXTRA", 1)
     told = Told(max_members=2)
     told.feed(0, *[alert(f"A{n}", at_s=-n) for n in range(6)])
     assert told.feed(30)[0].title.endswith("(+4 further)")
@@ -96,8 +96,8 @@ def test_an_alert_that_aged_out_and_is_told_again_opens_an_incident_with_a_name_
 
 
 def test_limits_on_evidence_and_changes_are_counted(monkeypatch):
-    monkeypatch.setattr("aiops.triage.MAX_LOOSE", 2)
-    monkeypatch.setattr(_triage_gather, "MAX_CHANGES", 1)
+    monkeypatch.setattr("aiops.triage.machine.MAX_LOOSE", 2)
+    monkeypatch.setattr(gather, "MAX_CHANGES", 1)
     told = Told(graph=CHAIN)
     told.feed(0, *[anomaly(f"e{n}", "z", pages=False) for n in range(3)])
     told.feed(0, *[Event(f"d{n}", START_MS - n, "a", "deploy") for n in range(3)])
@@ -108,7 +108,7 @@ def test_limits_on_evidence_and_changes_are_counted(monkeypatch):
 
 
 def test_what_is_over_is_remembered_only_so_long_and_so_much(monkeypatch):
-    monkeypatch.setattr(_triage_state, "MAX_PAST", 2)
+    monkeypatch.setattr(state, "MAX_PAST", 2)
     told = Told()
     told.feed(0, *[alert(f"A{n}", status="resolved") for n in range(4)])
     assert list(told.triage._state.past) == ["A2", "A3"]

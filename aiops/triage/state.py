@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from aiops._triage_group import Group
-from aiops._triage_member import Member
-from aiops._triage_settings import TriageSettings
-from aiops._triage_words import Moment
 from aiops.model import Event
+from aiops.triage.group import Group
+from aiops.triage.member import Member
+from aiops.triage.settings import TriageSettings
+from aiops.triage.words import Moment
 from aiops.wire import decode, encode
 from rca import ServiceGraph
 

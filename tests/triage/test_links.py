@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from rca import ServiceGraph
-from tests._triage_told import CHAIN, Told, alert, anomaly
+from tests.triage._told import CHAIN, Told, alert, anomaly
 
 
 def test_a_group_that_grew_by_merging_is_compared_again():

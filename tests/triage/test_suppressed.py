@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aiops.policy import Quiet
-from tests._triage_told import CHAIN, START_MS, Told, alert, anomaly
+from tests.triage._told import CHAIN, START_MS, Told, alert, anomaly
 
 
 def listed(told):

@@ -6,14 +6,14 @@ import logging
 from collections import Counter, defaultdict
 
 from aiops._suppressed import LISTED, SuppressedItems
-from aiops._triage_group import Group
-from aiops._triage_life import ask, is_due
-from aiops._triage_link import Index, Linker, gap_ms
-from aiops._triage_member import Member, is_apart
-from aiops._triage_settings import TriageSettings
-from aiops._triage_state import State
-from aiops._triage_words import Moment, Rank
 from aiops.model import Event
+from aiops.triage.group import Group
+from aiops.triage.life import ask, is_due
+from aiops.triage.link import Index, Linker, gap_ms
+from aiops.triage.member import Member, is_apart
+from aiops.triage.settings import TriageSettings
+from aiops.triage.state import State
+from aiops.triage.words import Moment, Rank
 
 log = logging.getLogger(__name__)
 

@@ -26,10 +26,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from aiops._triage_group import Group
-from aiops._triage_member import Member
-from aiops._triage_near import Nearness
-from aiops._triage_settings import TriageSettings
+from aiops.triage.group import Group
+from aiops.triage.member import Member
+from aiops.triage.near import Nearness
+from aiops.triage.settings import TriageSettings
 from rca import ServiceGraph
 
 _FOREVER_MS = 1 << 62

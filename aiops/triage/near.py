@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import networkx as nx
 
-from aiops._triage_settings import TriageSettings
+from aiops.triage.settings import TriageSettings
 from rca import ServiceGraph
 
 
