@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from aiops._kernel_cache import are_compiled, say_compiled
-from aiops._shares import compile_kernel as compile_shares_kernel
+from aiops.detection.shares import compile_kernel as compile_shares_kernel
 from aiops.sources.push import compile_kernels as compile_push_kernels
 from detectors import DETECTORS, Bank, Light, Season
 from rca.deviation import compile_kernel as compile_ranking_kernel

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from aiops._accepted import Accepted
 from aiops._scores import ScoreRow, Scores
 from aiops.answers import StoreAnswers
+from aiops.detection.accepted import Accepted
 from aiops.errors import InputError, Overloaded, StoreError
 from aiops.model import Event
 from aiops.pipeline import Pipeline, Shard

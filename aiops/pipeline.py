@@ -13,10 +13,11 @@ from itertools import groupby
 
 import numpy as np
 
-from aiops._accepted import Accepted
-from aiops._maintenance import Window, why
 from aiops.cases import Past, build_case
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.accepted import Accepted
+from aiops.detection.machine import Detection
+from aiops.detection.maintenance import Window, why
+from aiops.detection.rules import DetectionRules
 from aiops.history import History
 from aiops.model import Anomaly, Block, Event, Incident
 from aiops.policy import Policy

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from aiops._accepted import Accepted
 from aiops.backend import ServiceBackend, score_rows
 from aiops.demo.encode import HEADERS, encode_block
+from aiops.detection.accepted import Accepted
 from aiops.errors import InputError, Overloaded, StoreError, TooLarge
 from aiops.model import Incident, SeriesKey
 from aiops.series import SeriesTable

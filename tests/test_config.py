@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from aiops import config, reference
-from aiops._maintenance import Window
 from aiops.app import detection_rules, maintenance_windows
+from aiops.detection.maintenance import Window
 from aiops.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent

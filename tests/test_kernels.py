@@ -6,7 +6,7 @@ from pathlib import Path
 
 _PROGRAM = """
 import numpy as np
-from aiops._banks import Banks, Wanted
+from aiops.detection.banks import Banks, Wanted
 from aiops._kernels import compile_kernels
 from detectors import Season, absence, bank, level, light, season
 

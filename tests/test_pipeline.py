@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._maintenance import Window
+from aiops.detection.maintenance import Window
 from aiops.model import Anomaly, Block, Event, SeriesKey
 from aiops.pipeline import ROWS, Pipeline, Shard, pieces
 from aiops.silence import Matcher, Silence, why_silent

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from aiops._budgets import recipe_budget, series_budget
-from aiops._detection_rules import DetectionRules
 from aiops._secret_file import read_secret
 from aiops.building.alertmanager import silenced
 from aiops.building.inputs import push_settings, static_graphs
@@ -22,6 +21,7 @@ from aiops.building.prometheus import RECENT_S, prometheus_client, pull_source
 from aiops.building.rules import detection_rules, maintenance_windows, ranker, triage_settings, verdict_rules
 from aiops.config import PrometheusSettings, Settings, source_name
 from aiops.delivery import Delivery
+from aiops.detection.rules import DetectionRules
 from aiops.errors import ConfigError
 from aiops.graphs.merged import GraphKeeper
 from aiops.graphs.metrics import metrics_graphs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aiops._budgets import series_budget
-from aiops._maintenance import Window
-from aiops._track import TrackRules
 from aiops.config import Settings
-from aiops.detection import DetectionRules
+from aiops.detection.maintenance import Window
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import TrackRules
 from aiops.second_opinion import with_second_opinion
 from aiops.triage import TriageSettings
 from aiops.verdicts import VerdictRules

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from aiops._accepted import Accepted
 from aiops.answers import StoreAnswers
+from aiops.detection.accepted import Accepted
 from aiops.errors import Overloaded
 from aiops.kafka.frames import pack
 from aiops.kafka.gateway import Gateway

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiops._accepted import Accepted
+from aiops.detection.accepted import Accepted
 from aiops.errors import InputError, StoreError
 from aiops.kafka.frames import Answer, Edges, Found, pack, unpack
 from aiops.kafka.partition import Partition, Setup

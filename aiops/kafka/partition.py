@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiops import __version__
-from aiops._accepted import Accepted
-from aiops._active import Active
-from aiops._detection_rules import DetectionRules
 from aiops.cases import MAX_COLUMNS
+from aiops.detection.accepted import Accepted
+from aiops.detection.active import Active
+from aiops.detection.rules import DetectionRules
 from aiops.graphs.labels import LabelGraph
 from aiops.kafka.frames import Answer, Edges, Found, Frame, Message, Question, Rows, block_of
 from aiops.kafka.rosters import Rosters

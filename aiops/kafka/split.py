@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aiops._presence import Presence
+from aiops.detection.presence import Presence
 from aiops.kafka.frames import Rows, rows_of
 from aiops.kafka.topics import partition_of
 from aiops.model import Block, SeriesKey, Signal

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from aiops._active import Active
+from aiops.detection.active import Active
 from aiops.errors import StoreError
 from aiops.model import Event, Notification
 from aiops.pipeline import Pipeline, Shard

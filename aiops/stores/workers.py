@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from aiops._accepted import Accepted
+from aiops.detection.accepted import Accepted
 from aiops.model import Notification
 from aiops.stores._base import Outgoing
 from aiops.stores._sql_rows import Lease, lane_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiops._accepted import Accepted
 from aiops.audit import Audited
+from aiops.detection.accepted import Accepted
 from aiops.model import Event, Incident, Status, Suppressed
 from aiops.secret import Secret
 from aiops.series import SERVICE_LABELS

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aiops import words
-from aiops._accepted import Accepted
+from aiops.detection.accepted import Accepted
 from aiops.errors import InputError
 from aiops.model import Status
 from aiops.web._base import Backend

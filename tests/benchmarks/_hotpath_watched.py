@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from aiops._cost import FULL, LIGHT
-from aiops.detection import DetectionRules
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.pipeline import Shard
 from aiops.series import SeriesTable

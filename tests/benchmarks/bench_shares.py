@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import _cache  # noqa: F401 - before numba
 from _table import Row, publish
 
-from aiops.detection import Detection
+from aiops.detection.machine import Detection
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aiops._detection_rules import DetectionRules
 from aiops.demo.encode import HEADERS, encode_block, key_of
 from aiops.demo.exporters import Exporters
 from aiops.demo.shop import Shop
 from aiops.demo.story import Story, story
+from aiops.detection.rules import DetectionRules
 from aiops.errors import Overloaded
 from aiops.kafka.frames import Edges, Found, Message, unpack
 from aiops.kafka.gateway import Gateway, GatewayRules, RoutedSeries

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._detection_rules import DetectionRules
+from aiops.detection.rules import DetectionRules
 from aiops.kafka.detect_report import DetectReport
 from aiops.kafka.frames import Rows, rows_of
 from aiops.kafka.partition import Partition

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._track import TrackRules
-from aiops.detection import DetectionRules
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import TrackRules
 from aiops.kafka.frames import Frame, Rows, rows_of
 from aiops.kafka.partition import Partition
 from aiops.model import Block, SeriesKey, Signal

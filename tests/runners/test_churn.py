@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from functools import partial
 
-from aiops._track import TrackRules
-from aiops.detection import DetectionRules
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import TrackRules
 from aiops.model import Anomaly, Signal
 from aiops.packs import Recipe, Selector
 from aiops.packs._recipe import Pack

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from aiops import _wire_bytes
-from aiops._track import Track
 from aiops.backend import score_rows
 from aiops.cases import _joined
-from aiops.detection import DetectionRules
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import Track
 from aiops.model import Block, SeriesKey, Signal
 from aiops.pipeline import Pipeline, Shard
 from aiops.runners._saved import Saver

@@ -3,7 +3,7 @@
 import numpy as np
 
 from aiops._cost import FULL, LIGHT
-from aiops.detection import DetectionRules
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from tests.runners._reported import STEP_S, T0, Reported, Told

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from aiops.detection import Detection
+from aiops.detection.machine import Detection
 from aiops.model import Anomaly, Signal
 from aiops.packs._recipe import Matcher, Pack, Recipe, Selector
 from tests.sources._push_wall import T0, Wall, read, samples, series, source_at

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from aiops._accepted import Accepted
 from aiops.audit import Audited
+from aiops.detection.accepted import Accepted
 from aiops.model import Anomaly, Event, Incident, SeriesKey, Status, Suppressed
 from aiops.sources._pushed_samples import Taken
 from aiops.sources._write_headers import Written, version_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aiops._maintenance import Window
-from aiops._track import TrackRules
+from aiops.detection.maintenance import Window
+from aiops.detection.track import TrackRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from aiops._track import TrackRules
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.machine import Detection
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import TrackRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from aiops._active import Active
-from aiops.detection import Detection
+from aiops.detection.active import Active
+from aiops.detection.machine import Detection
 from aiops.model import Block, SeriesKey
 from aiops.wire import decode, encode, pack_arrays, unpack_arrays
-from tests._detection_world import (
+from tests.detection._world import (
     LATENCY,
     MEMORY,
     ROWS,

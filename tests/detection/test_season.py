@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.machine import Detection
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block
 from aiops.wire import pack_arrays, unpack_arrays
-from tests._detection_world import LATENCY, quiet_values, table_of
+from tests.detection._world import LATENCY, quiet_values, table_of
 
 MONDAY_MS = 1_699_833_600_000  # 13 November 2023
 MINUTE_MS = 60_000

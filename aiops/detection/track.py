@@ -8,7 +8,7 @@ Rule 3. It ends at the first row back inside, once it has stayed inside for the 
 keeps its anomaly for `gone_s`, because a crashed service does not recover by vanishing.
 Rule 4. What came out again `flap_limit` times within `flap_window_s` is flapping: it stays one anomaly, and ends after
 the longer hold. Times back in band shorter than `SHORTEST_BACK_S` are part of the deviation.
-Rule 5. After `accept_s` the new level is the normal one; after a change it may be so earlier, see `_changes.py`.
+Rule 5. After `accept_s` the new level is the normal one; after a change it may be so earlier, see `changes.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from aiops._changes import Shift
+from aiops.detection.changes import Shift
 from aiops.model import Anomaly, SeriesKey, Signal
 from aiops.series import anomaly_id
 

@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._explain import DAY_MS, at_this_hour, explanation, recurrence, silenced_by
-from aiops._told import REMEMBERED, Told
+from aiops.detection.explain import DAY_MS, at_this_hour, explanation, recurrence, silenced_by
+from aiops.detection.told import REMEMBERED, Told
 from aiops.model import Anomaly, SeriesKey
 
 HOUR_MS = 3_600_000

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._columns import BY_HOUR, only
+from aiops.detection.columns import BY_HOUR, only
 from aiops.model import F64, I64, Bools
 from detectors._base import State, Verdicts
 from detectors.bank import Bank

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._banks import Banks, Wanted
-from aiops._columns import only
-from aiops._detection_rules import DetectionRules
-from aiops._limits import Limits
-from aiops._presence import GAP_MS, Presence
-from aiops._shares import Shares
+from aiops.detection.banks import Banks, Wanted
+from aiops.detection.columns import only
+from aiops.detection.limits import Limits
+from aiops.detection.presence import GAP_MS, Presence
+from aiops.detection.rules import DetectionRules
+from aiops.detection.shares import Shares
 from aiops.model import F64, I64, Bools
 from detectors._base import Scores, Verdicts
 from detectors.absence import Absence

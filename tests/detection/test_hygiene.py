@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._maintenance import Window
-from aiops._presence import GAP_MS, NEVER_MS, Presence
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.machine import Detection
+from aiops.detection.maintenance import Window
+from aiops.detection.presence import GAP_MS, NEVER_MS, Presence
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.wire import pack_arrays, unpack_arrays

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aiops._accepted import KEPT, Accepted, AcceptedLevels
-from aiops._active import Active
-from aiops._changes import MAX_CHANGES, MAX_PER_SERVICE, Change, Changes, shift_after
-from aiops._track import Track, TrackRules
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.accepted import KEPT, Accepted, AcceptedLevels
+from aiops.detection.active import Active
+from aiops.detection.changes import MAX_CHANGES, MAX_PER_SERVICE, Change, Changes, shift_after
+from aiops.detection.machine import Detection
+from aiops.detection.rules import DetectionRules
+from aiops.detection.track import Track, TrackRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from aiops.wire import decode, encode, pack_arrays, unpack_arrays

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aiops._changes import Change
-from aiops._track import Track
+from aiops.detection.changes import Change
+from aiops.detection.track import Track
 from aiops.model import F64, SeriesKey, Signal
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._changes import Shift
-from aiops._track import Track
+from aiops.detection.changes import Shift
+from aiops.detection.track import Track
 from aiops.model import Anomaly, SeriesKey
 from aiops.wire import decode, encode
 

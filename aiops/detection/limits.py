@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from aiops._changes import EASE, Change
+from aiops.detection.changes import EASE, Change
 from aiops.model import F64
 from aiops.series import SeriesTable
 from detectors.rarity import rarity_threshold

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from aiops._shares import Shares
-from aiops.detection import Detection
+from aiops.detection.machine import Detection
+from aiops.detection.shares import Shares
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 

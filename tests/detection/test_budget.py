@@ -5,7 +5,8 @@ import pytest
 
 from aiops import config
 from aiops.app import detection_rules
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.machine import Detection
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.pipeline import Pipeline, Shard
 from aiops.series import SeriesTable

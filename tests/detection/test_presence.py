@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from aiops._presence import Presence
+from aiops.detection.presence import Presence
 
 DAY_MS = 86_400_000
 

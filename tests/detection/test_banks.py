@@ -3,8 +3,9 @@ import logging
 import numpy as np
 import pytest
 
-from aiops._banks import Banks, Wanted
-from aiops.detection import Detection, DetectionRules
+from aiops.detection.banks import Banks, Wanted
+from aiops.detection.machine import Detection
+from aiops.detection.rules import DetectionRules
 from aiops.model import Block, SeriesKey, Signal
 from aiops.series import SeriesTable
 from detectors import Bank, Light

@@ -14,23 +14,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from aiops._accepted import Accepted, AcceptedLevels, accepted_of
-from aiops._active import Active, Start, View, Watched
-from aiops._changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
-from aiops._detection_rules import DetectionRules
-from aiops._ensemble import Band, Ensemble, Said, part_of, prefixed
-from aiops._explain import NO_BAND, Edges, explained
-from aiops._limits import Limits
-from aiops._maintenance import borders, why
-from aiops._told import Told
-from aiops._track import Row, Track, Went, anomaly_of, matters, pages, way
+from aiops.detection.accepted import Accepted, AcceptedLevels, accepted_of
+from aiops.detection.active import Active, Start, View, Watched
+from aiops.detection.changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
+from aiops.detection.ensemble import Band, Ensemble, Said, part_of, prefixed
+from aiops.detection.explain import NO_BAND, Edges, explained
+from aiops.detection.limits import Limits
+from aiops.detection.maintenance import borders, why
+from aiops.detection.rules import DetectionRules
+from aiops.detection.told import Told
+from aiops.detection.track import Row, Track, Went, anomaly_of, matters, pages, way
 from aiops.model import F64, I64, Anomaly, Block, Bools
 from aiops.series import SeriesTable
 from aiops.words import quantity
 from detectors.rarity import rarity_threshold
 from detectors.season import Forgiven
-
-__all__ = ["Detection", "DetectionRules"]
 
 log = logging.getLogger(__name__)
 

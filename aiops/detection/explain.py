@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aiops._told import REMEMBERED
-from aiops._track import Track
+from aiops.detection.told import REMEMBERED
+from aiops.detection.track import Track
 from aiops.model import Anomaly
 from aiops.words import clock, how_rare, plain, quantity, span
 from detectors.season import reached
