@@ -60,7 +60,7 @@ class Rule:
         """The rule in words.
 
         >>> Rule("deviation", "s", 0.5).said(), Rule().said(), Rule("duration", "s", 600.0).said()
-        ('told above 0.5 s beyond the expected', 'told', 'told once it lasts 10 min')
+        ('told above 500 ms beyond the expected', 'told', 'told once it lasts 10 min')
         """
         parts = [f"told {self._beyond(self.size)}" if self.size else "told"]
         for one in self.windows:
