@@ -132,6 +132,20 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return bytes((VERSION, ARRAYS)) + _BLOCK_HEAD.pack(len(head_bytes), 0) + head_bytes + packed
 
 
+def prefixed(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The arrays of all parts in one, each behind the name of its part.
+
+    >>> sorted(prefixed({"bank": {"level": np.zeros(1)}, "season": {}}))
+    ['bank.level']
+    """
+    return {f"{part}.{name}": array for part, arrays in parts.items() for name, array in arrays.items()}
+
+
+def part_of(arrays: Mapping[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """One part out of what `prefixed` gave; empty if there is none of that name."""
+    return {k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}
+
+
 def unpack_arrays(data: bytes) -> dict[str, NDArray[Any]]:
     """The named arrays in `data`, writable. StoreError as in `decode`."""
     body = _body(data, ARRAYS)

@@ -16,6 +16,7 @@ from aiops.detection.presence import GAP_MS, Presence
 from aiops.detection.rules import DetectionRules
 from aiops.detection.shares import Shares
 from aiops.model import F64, I64, Bools
+from aiops.wire import part_of, prefixed
 from detectors._base import Scores, Verdicts
 from detectors.absence import Absence
 from detectors.rarity import level_rarity
@@ -221,17 +222,3 @@ def last_values(values: F64, before: F64) -> F64:
     row = len(values) - 1 - np.argmax(there[::-1], axis=0)
     last[gone] = np.where(there.any(axis=0), values[row, gone], before[gone])
     return last
-
-
-def prefixed(parts: dict[str, State]) -> State:
-    """The arrays of all parts in one, each behind the name of its part.
-
-    >>> sorted(prefixed({"bank": {"level": np.zeros(1)}, "season": {}}))
-    ['bank.level']
-    """
-    return {f"{part}.{name}": array for part, state in parts.items() for name, array in state.items()}
-
-
-def part_of(state: State, name: str) -> State:
-    """One part out of what `prefixed` gave."""
-    return {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(f"{name}.")}

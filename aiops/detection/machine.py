@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aiops.detection.accepted import Accepted, AcceptedLevels, accepted_of
 from aiops.detection.active import Active, Start, View, Watched
 from aiops.detection.changes import EASE, FEWEST_ROWS, Change, Changes, Shift, cut, named, shift_after
-from aiops.detection.ensemble import Band, Ensemble, Said, part_of, prefixed
+from aiops.detection.ensemble import Band, Ensemble, Said
 from aiops.detection.explain import NO_BAND, Edges, explained
 from aiops.detection.limits import Limits
 from aiops.detection.maintenance import borders, why
@@ -26,6 +26,7 @@ from aiops.detection.told import Told
 from aiops.detection.track import Row, Track, Went, anomaly_of, matters, pages, way
 from aiops.model import F64, I64, Anomaly, Block, Bools
 from aiops.series import SeriesTable
+from aiops.wire import part_of, prefixed
 from aiops.words import quantity
 from detectors.rarity import rarity_threshold
 from detectors.season import Forgiven

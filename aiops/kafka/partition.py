@@ -36,11 +36,11 @@ from aiops.model import I32, I64, Block, Event
 from aiops.packs import EdgeRule, Pack
 from aiops.pipeline import Shard, pieces
 from aiops.runners._seen import ServicesSeen
-from aiops.runners._shard_bytes import part, restore_shard, shard_arrays
+from aiops.runners._shard_bytes import restore_shard, shard_arrays
 from aiops.series import SeriesTable
 from aiops.sources import Batch
 from aiops.sources.push import PushSettings, PushSource
-from aiops.wire import decode, encode, pack_arrays, unpack_arrays
+from aiops.wire import decode, encode, pack_arrays, part_of, prefixed, unpack_arrays
 
 log = logging.getLogger(__name__)
 
@@ -213,12 +213,11 @@ class Partition:
         }
         sources = [(name, shard.source.step_s, shard.told_ms) for name, shard in self._shards.items()]
         arrays["sources"] = np.frombuffer(encode(sources), np.uint8)
-        arrays |= {f"streams.{k}": v for k, v in self._streams.snapshot().items()}
         numbers = {name: shard.detection.numbers() for name, shard in self._shards.items()}
         arrays["rosters"] = np.frombuffer(self._rosters.snapshot(numbers), np.uint8)
-        arrays |= {f"push.{k}": v for k, v in self._pushed(numbers[self._push.name]).items()}
+        arrays |= prefixed({"streams": self._streams.snapshot(), "push": self._pushed(numbers[self._push.name])})
         for i, shard in enumerate(self._shards.values()):
-            arrays |= {f"{i}.{k}": v for k, v in shard_arrays(shard).items()}
+            arrays |= prefixed({str(i): shard_arrays(shard)})
             # After the arrays, which then hold what was told until now.
             arrays[f"{i}.active"] = np.frombuffer(encode(shard.detection.active()), np.uint8)
         return pack_arrays(arrays)
@@ -246,14 +245,14 @@ class Partition:
         sources = decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])
         for i, (name, step_s, told_ms) in enumerate(sources):
             shard = one._shard(name, step_s)
-            restore_shard(shard, part(arrays, f"{i}."))
+            restore_shard(shard, part_of(arrays, str(i)))
             shard.detection.resume(decode(arrays[f"{i}.active"].tobytes(), Active))
             shard.told_ms = told_ms
         one._rosters = Rosters.restored(arrays["rosters"].tobytes())
         is_same = arrays["meaning"].tobytes() == _meaning(setup)
-        one._streams.restore(part(arrays, "streams."), settled=is_same)
+        one._streams.restore(part_of(arrays, "streams"), settled=is_same)
         if is_same:
-            pushed = part(arrays, "push.")
+            pushed = part_of(arrays, "push")
             one._push.restore(pushed, one._streams.keys(len(pushed["raws.seen_ms"])))
         return one
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aiops.model import Signal
 from aiops.pipeline import Shard
 from aiops.runners._key_bytes import Arrays, key_arrays, keys_from
-from aiops.wire import decode, encode
+from aiops.wire import decode, encode, part_of, prefixed
 
 
 def shard_arrays(shard: Shard) -> Arrays:
@@ -26,9 +26,8 @@ def shard_arrays(shard: Shard) -> Arrays:
     history["values"] = history["values"][:, fed[fed < history["values"].shape[1]]]
     signals = {id(signal): signal for signal in map(table.signal, numbers.tolist())}
     places = {id_: place for place, id_ in enumerate(signals)}
-    arrays = {f"detection.{k}": v for k, v in state.items()}
-    arrays |= {f"history.{k}": v for k, v in history.items()}
-    arrays |= {f"keys.{k}": v for k, v in key_arrays([table.key(number) for number in numbers.tolist()]).items()}
+    keys = key_arrays([table.key(number) for number in numbers.tolist()])
+    arrays = prefixed({"detection": state, "history": history, "keys": keys})
     arrays["signals"] = np.frombuffer(encode(list(signals.values())), np.uint8)
     arrays["signal"] = np.array([places[id(table.signal(number))] for number in numbers.tolist()], np.int32)
     return arrays | {"step_s": np.array([shard.source.step_s])}
@@ -45,14 +44,9 @@ def restore_shard(shard: Shard, arrays: Mapping[str, NDArray[np.generic]]) -> No
         raise ValueError(f"the step was {arrays['step_s'][0]} s and is {shard.source.step_s} s now")
     if len(shard.source.table):
         raise ValueError("the source numbered its series before its memory was there")
-    keys, signals = keys_from(part(arrays, "keys.")), decode(arrays["signals"].tobytes(), list[Signal])
+    keys, signals = keys_from(part_of(arrays, "keys")), decode(arrays["signals"].tobytes(), list[Signal])
     for key, place in zip(keys, arrays["signal"].tolist(), strict=True):
         if shard.source.table.add(key, signals[place]) < 0:
             raise ValueError(f"it has more series than the limit of {shard.source.table.limit} allows now")
-    shard.detection.restore(part(arrays, "detection."))
-    shard.history.restore(part(arrays, "history."))
-
-
-def part(arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> Arrays:
-    """The arrays whose names begin so, without the beginning."""
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    shard.detection.restore(part_of(arrays, "detection"))
+    shard.history.restore(part_of(arrays, "history"))

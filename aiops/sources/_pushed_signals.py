@@ -15,7 +15,7 @@ from aiops.series import SeriesTable
 from aiops.sources import _pushed_cells as kernels
 from aiops.sources._pushed_groups import Grouping, Members
 from aiops.sources._pushed_watch import Side, Use
-from aiops.wire import decode, encode
+from aiops.wire import decode, encode, part_of, prefixed
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Plan:
         unowned = [self.keys[group] for group in np.flatnonzero(ids < 0).tolist()]
         arrays: dict[str, NDArray[np.generic]] = {"ids": ids.astype(np.int32)}
         arrays["unowned"] = np.frombuffer(encode(unowned), np.uint8)
-        return arrays | {f"{side}.{k}": v for side, one in self._members.items() for k, v in one.snapshot().items()}
+        return arrays | prefixed({side: one.snapshot() for side, one in self._members.items()})
 
     def restore(self, state: Mapping[str, NDArray[np.generic]], table: SeriesTable) -> None:
         """Take up a snapshot; the table has the watched series already. StoreError, LookupError when it is damaged."""
@@ -72,7 +72,7 @@ class Plan:
         self.keys = [table.key(number) if number >= 0 else next(unowned) for number in self.ids.tolist()]
         self._numbers = {key: group for group, key in enumerate(self.keys)}
         for side, one in self._members.items():
-            one.restore({name: state[f"{side}.{name}"] for name in ("columns", "groups", "bounds")})
+            one.restore(part_of(state, side))
 
     def columns(self) -> I32:
         """Raw series in use, both sides."""
@@ -178,13 +178,12 @@ class Signals:
 
     def snapshot(self, anew: I32) -> dict[str, NDArray[np.generic]]:
         """All of it; `anew` has the numbers of watched series after a restart, by those of now."""
-        return {f"{i}.{k}": v for i, plan in enumerate(self._plans) for k, v in plan.snapshot(anew).items()}
+        return prefixed({str(i): plan.snapshot(anew) for i, plan in enumerate(self._plans)})
 
     def restore(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Take up a snapshot; the table has the watched series already. StoreError, LookupError when it is damaged."""
         for i, plan in enumerate(self._plans):
-            mine = f"{i}."
-            plan.restore({k.removeprefix(mine): v for k, v in state.items() if k.startswith(mine)}, self._table)
+            plan.restore(part_of(state, str(i)), self._table)
             owned = zip(plan.keys, plan.ids.tolist(), strict=True)
             self._owners.update((key, plan) for key, number in owned if number >= 0)
         self._recount()

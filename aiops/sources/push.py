@@ -35,6 +35,7 @@ from aiops.sources._pushed_ticks import Ticks
 from aiops.sources._pushed_watch import Owns, Watchlist
 from aiops.sources._write_headers import Written
 from aiops.sources.remote_write import STALE_BITS, WriteReader
+from aiops.wire import part_of, prefixed
 
 log = logging.getLogger(__name__)
 
@@ -155,18 +156,15 @@ class PushSource:
         keys : label sets by the numbers that `resolve` gives, where the caller keeps them; empty where it does not
         anew : numbers of watched series after a restart, by those of now; below 0 for those that are gone then
         """
-        raws, signals = self._raws.snapshot(keys), self._signals.snapshot(anew)
-        named = {f"raws.{k}": v for k, v in raws.items()} | {f"signals.{k}": v for k, v in signals.items()}
-        return named | {"evicted_ms": np.array([self._evicted_ms])}
+        return prefixed({"raws": self._raws.snapshot(keys), "signals": self._signals.snapshot(anew)})
 
     def restore(self, state: Mapping[str, NDArray[np.generic]], keys: list[bytes]) -> None:
         """Take up a snapshot of a source with the same packs and limits, before anything was taken in.
 
         The table must have the watched series already. StoreError, LookupError when it is damaged.
         """
-        self._raws.restore({k.removeprefix("raws."): v for k, v in state.items() if k.startswith("raws.")}, keys)
-        self._signals.restore({k.removeprefix("signals."): v for k, v in state.items() if k.startswith("signals.")})
-        self._evicted_ms = int(state["evicted_ms"][0])
+        self._raws.restore(part_of(state, "raws"), keys)
+        self._signals.restore(part_of(state, "signals"))
 
     @property
     def raw_width(self) -> int:

@@ -18,10 +18,10 @@ from aiops.kafka.partition import PulledRows
 from aiops.model import F64, I64, SeriesKey
 from aiops.packs.load import built_in
 from aiops.pipeline import Shard
-from aiops.runners._shard_bytes import part, restore_shard
+from aiops.runners._shard_bytes import restore_shard
 from aiops.series import SeriesTable
 from aiops.sources.push import PushSettings, PushSource
-from aiops.wire import decode, unpack_arrays
+from aiops.wire import decode, part_of, unpack_arrays
 from tests.benchmarks._kafka_chaos_world import STEP_MS, Samples, World
 
 TIMEOUT_S = 5.0  # of a request; Prometheus' default is 30 s, which is more than our lateness
@@ -169,7 +169,7 @@ def kept_rows(snapshots: Sequence[bytes]) -> Rows:
     for data in snapshots:
         arrays = unpack_arrays(data)
         for i, (name, one_s, _) in enumerate(decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])):
-            shard = _shard(name, one_s, part(arrays, f"{i}."))
+            shard = _shard(name, one_s, part_of(arrays, str(i)))
             times, values = shard.history.window(-(2**62), 2**62)
             for number, (key, _signal) in enumerate(shard.source.table.items()):
                 if number < values.shape[1]:

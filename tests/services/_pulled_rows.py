@@ -9,9 +9,9 @@ import numpy as np
 from aiops.kafka.frames import ROWS
 from aiops.kafka.partition import PulledRows
 from aiops.pipeline import Shard
-from aiops.runners._shard_bytes import part, restore_shard
+from aiops.runners._shard_bytes import restore_shard
 from aiops.series import SeriesTable
-from aiops.wire import decode, unpack_arrays
+from aiops.wire import decode, part_of, unpack_arrays
 from tests.kafka._pulled import rows_in
 
 
@@ -51,7 +51,7 @@ def kept(database: str, source: str) -> dict[str, list[int]]:
         for place, (name, step_s, _) in enumerate(decode(arrays["sources"].tobytes(), list[tuple[str, float, int]])):
             if name == source:
                 shard = Shard(PulledRows(name, step_s, SeriesTable(1000)))
-                restore_shard(shard, part(arrays, f"{place}."))
+                restore_shard(shard, part_of(arrays, str(place)))
                 at_ms, values = shard.history.window(-(2**62), 2**62)
                 # A series that was numbered just now has no column yet.
                 for (key, _), column in zip(shard.source.table.items(), values.T, strict=False):
