@@ -127,11 +127,11 @@ def _kind(trial: Trial, service: int, telling: list[int], change: Change | None)
 
 
 def _reason(evidence: tuple[Evidence, ...]) -> str:
-    if not evidence:
-        return ""
+    """What speaks for it; empty if nothing does."""
     change = [e.text for e in evidence if e.kind == "change"]
     other = [e.text for e in evidence if e.kind != "change" and e.strength > 0]
-    return "; ".join([*change, *other[:2]]) + "."
+    said = "; ".join([*change, *other[:2]])
+    return said and said + "."
 
 
 def _path(seen: CaseView, service: int) -> tuple[str, ...]:

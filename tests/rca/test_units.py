@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from rca import Change, default_ranker
+from rca import Change, Evidence, default_ranker
 from rca.checks import example_case
+from rca.suspects import _reason
 from rca.units import amount, duration
 
 
@@ -48,3 +49,8 @@ def test_reasons_say_when_the_change_was_and_carry_units(age_s: int, when: str) 
     first = default_ranker().rank(replace(case, changes=changes)).suspects[0]
     assert first.reason.startswith(f"deploy {when} (db 4.2); ")
     assert " ms to " in first.reason or any(" ms to " in e.text for e in first.evidence)
+
+
+def test_what_only_speaks_against_a_suspect_is_no_reason_for_it() -> None:
+    against, change = Evidence("explained by others", -0.4, "others explain it"), Evidence("change", 0.5, "a deploy")
+    assert (_reason((against,)), _reason((against, change)), _reason(())) == ("", "a deploy.", "")
